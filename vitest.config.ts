@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/long/**', 'test/kernel/**'],
+    pool: 'threads',
+    isolate: false,
+    testTimeout: 60_000,
+    reporters: ['default', './scripts/closing-line.mjs'],
+  },
+});
