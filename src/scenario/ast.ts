@@ -1,0 +1,123 @@
+/**
+ * What a scenario line means once parsed: one `Command` per line, in the words of xfs_io, the shell and our `@`
+ * actors. Offsets and lengths are bytes; data is hex text so that a Command is plain JSON.
+ */
+
+export type Command =
+  // --- files, as xfs_io has them: every lane has a list of open files and one of them is current
+  | {
+      verb: 'open';
+      path: string;
+      create: boolean;
+      truncate: boolean;
+      readonly: boolean;
+      append: boolean;
+      direct: boolean;
+      sync: boolean;
+    }
+  | { verb: 'close' }
+  | { verb: 'file'; index: number }
+  /** `fill` repeated, unless `-x HEX` gave literal data. Issued as write(2) calls of at most `block` bytes. */
+  | { verb: 'pwrite'; offset: number; length: number; data: string; block: number }
+  | { verb: 'pread'; offset: number; length: number; block: number }
+  // --- mappings: every lane has a list of mappings and one of them is current
+  | {
+      verb: 'mmap';
+      offset: number;
+      length: number;
+      read: boolean;
+      write: boolean;
+      exec: boolean;
+      shared: boolean;
+    }
+  | { verb: 'munmap' }
+  | { verb: 'mapping'; index: number }
+  /** Offsets of mwrite, mread and msync are file offsets, as in xfs_io. */
+  | { verb: 'mwrite'; offset: number; length: number; data: string }
+  | { verb: 'mread'; offset: number; length: number }
+  | { verb: 'msync'; sync: boolean; offset: number; length: number | null }
+  | { verb: 'mprotect'; read: boolean; write: boolean }
+  // --- size, space, durability
+  | { verb: 'truncate'; length: number }
+  | { verb: 'falloc'; offset: number; length: number; keepSize: boolean }
+  | { verb: 'fpunch'; offset: number; length: number }
+  | { verb: 'fzero'; offset: number; length: number; keepSize: boolean }
+  | { verb: 'fcollapse'; offset: number; length: number }
+  | { verb: 'finsert'; offset: number; length: number }
+  | { verb: 'fsync' }
+  | { verb: 'fdatasync' }
+  | { verb: 'sync' }
+  | { verb: 'syncfs' }
+  // --- questions
+  | { verb: 'stat' }
+  | { verb: 'fiemap' }
+  | { verb: 'seek'; whence: 'data' | 'hole'; offset: number }
+  // --- names and attributes, as the shell has them
+  | { verb: 'mkdir'; path: string }
+  | { verb: 'rmdir'; path: string }
+  | { verb: 'rm'; path: string }
+  | { verb: 'mv'; from: string; to: string }
+  | { verb: 'ln'; from: string; to: string; symbolic: boolean }
+  | { verb: 'ls'; path: string }
+  | { verb: 'setfattr'; path: string; name: string; value: string }
+  | { verb: 'getfattr'; path: string; name: string }
+  | { verb: 'rmfattr'; path: string; name: string }
+  // --- actors: what no user types
+  | { verb: '@writepages'; path: string }
+  | { verb: '@flush' }
+  | { verb: '@commit' }
+  | { verb: '@reclaim'; path: string }
+  | { verb: '@drop_caches' }
+  | { verb: '@remount' }
+  | { verb: '@crash' }
+  | { verb: '@verity'; path: string };
+
+export type Verb = Command['verb'];
+
+/** A command and where it stands, for messages and traces. */
+export interface Line {
+  /** Lane name, or `setup` / `after`. */
+  readonly lane: string;
+  /** 1-based position in the lane. */
+  readonly line: number;
+  readonly text: string;
+  readonly command: Command;
+}
+
+/**
+ * What one line answered: the result of the last system call it made. Shared by the emulator's `run --json` and
+ * by kernel recordings, so that they can be compared field by field.
+ *
+ * `ret` is what the call returned (bytes for pwrite and pread, 0 where there is nothing to say, the offset for
+ * seek). `data` is hex: bytes read by pread, mread or getfattr. `errno` is a name (`ENOSPC`); a fault that raised
+ * SIGBUS is `SIGBUS`. Exactly one of `ret` and `errno` is there.
+ */
+export interface LineResult {
+  readonly line: string;
+  readonly ret?: number;
+  readonly errno?: string;
+  readonly data?: string;
+  /** stat: size in bytes, blocks in 512-byte units as st_blocks. */
+  readonly stat?: {
+    readonly size: number;
+    readonly blocks: number;
+    readonly nlink: number;
+    readonly mode: number;
+  };
+  /** fiemap: one row per extent; flags as the kernel gives them. */
+  readonly extents?: readonly { readonly logical: number; readonly length: number; readonly flags: number }[];
+  /** ls: names in the order readdir gave them. */
+  readonly names?: readonly string[];
+}
+
+/** A file as it looks after a line or at the end. */
+export interface FileView {
+  readonly ino: number;
+  readonly size: number;
+  /** 512-byte units, as st_blocks. */
+  readonly blocks: number;
+  /** EXT4_INLINE_DATA_FL as GETFLAGS shows it. */
+  readonly inline: boolean;
+  /** Hex; the whole file as read(2) gives it. */
+  readonly content: string;
+}
