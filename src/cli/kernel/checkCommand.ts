@@ -1,0 +1,114 @@
+/** `ext4lab kernel check`, given the machine that is checked. */
+import { join } from 'node:path';
+import { type Difference, formatDifference } from '../../compare/recording.ts';
+import { mountLabel } from '../../scenario/schema.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { EXIT } from '../errors.ts';
+import { checkRandom, checkRecording, type RunLinear } from './check.ts';
+import { ImageStore } from './images.ts';
+import { FIXTURE_IMAGES_FOLDER, loadRecording, recordingFiles } from './recordingFiles.ts';
+import { Referee } from './referee.ts';
+
+const options = {
+  design: {
+    type: 'text',
+    value: 'D',
+    default: 'mkwrite-convert',
+    summary: 'the design that stands for the kernel',
+  },
+  all: { type: 'flag', summary: 'every difference, not only the first of each recording' },
+  random: {
+    type: 'integer',
+    value: 'N',
+    min: 1,
+    summary: 'N random scripts on both, instead of recordings (root, loop devices)',
+  },
+  seed: { type: 'integer', value: 'N', min: 0, default: 1, summary: 'of the first random script' },
+  lines: { type: 'integer', value: 'N', min: 1, max: 100, default: 12, summary: 'of a random script' },
+  json: { type: 'flag', summary: 'one JSON object on stdout' },
+} as const;
+
+/** @param runLinear  the emulator's runner of one lane after another */
+export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options> {
+  return defineCommand({
+    about:
+      'Compares a design with what the real kernel did: results of every line, sizes, blocks, dirty pages, every ' +
+      'byte of every inode, and what is durable. Recordings need no root; without operands every bundled one is ' +
+      'checked. With --random the kernel of this machine is asked, and what differs is shrunk.',
+    operands: ['[RECORDING…]'],
+    options,
+    examples: [
+      'kernel check',
+      'kernel check mmap-store-then-fsync --all',
+      'kernel check --random 200 --seed 7',
+    ],
+    async run(ctx) {
+      const { design, all, json, random, seed, lines } = ctx.options;
+      const images = new ImageStore();
+      const shown = (differences: readonly Difference[]): string[] => {
+        const some = all ? differences : differences.slice(0, 1);
+        const more = differences.length - some.length;
+        const rows = some.map((each) => `        ${formatDifference(each)}`);
+        return more === 0 ? rows : [...rows, `        and ${more} more`];
+      };
+      try {
+        if (random !== undefined) {
+          const referee = new Referee();
+          const found = [];
+          const besides = join(FIXTURE_IMAGES_FOLDER, 'any');
+          let done = 0;
+          try {
+            for (; done < random && !ctx.signal.aborted; done++) {
+              ctx.progress.update('check', done, random);
+              const check = { referee, runLinear, design, besides, images, lineCount: lines };
+              const disagreement = await checkRandom(seed + done, check);
+              if (disagreement === undefined) continue;
+              found.push(disagreement);
+              const { ground, differences } = disagreement;
+              if (json) continue;
+              ctx.out(`differs seed ${disagreement.seed}  ${ground.image.file}  ${mountLabel(ground.mount)}`);
+              for (const line of disagreement.lines) ctx.out(`        ${line}`);
+              for (const row of shown(differences)) ctx.out(row);
+            }
+          } finally {
+            await referee.close();
+          }
+          if (json) {
+            ctx.json({
+              design,
+              scripts: done,
+              disagreements: found.map(({ seed: each, ground, lines: kept, differences }) => ({
+                seed: each,
+                image: ground.image.file,
+                mount: ground.mount,
+                lines: kept,
+                differences,
+              })),
+            });
+          } else ctx.say(`${done - found.length} of ${done} random scripts agree`);
+          return found.length > 0 ? EXIT.differs : EXIT.ok;
+        }
+        const rows = [];
+        const files = recordingFiles(ctx.operands);
+        for (const [index, file] of files.entries()) {
+          if (ctx.signal.aborted) break;
+          ctx.progress.update('check', index, files.length);
+          const recording = loadRecording(file);
+          const differences = checkRecording(recording, file, design, runLinear, images);
+          rows.push({ name: recording.name, kernel: recording.kernel, differences });
+          if (!json) {
+            ctx.out(`${differences.length === 0 ? 'same' : 'differs'}    `.slice(0, 8) + recording.name);
+            for (const row of shown(differences)) ctx.out(row);
+          }
+          await ctx.breathe();
+        }
+        const same = rows.filter(({ differences }) => differences.length === 0).length;
+        if (json) ctx.json({ design, recordings: rows });
+        else ctx.say(`${same} of ${rows.length} recordings agree`);
+        return same === rows.length ? EXIT.ok : EXIT.differs;
+      } finally {
+        images.close();
+      }
+    },
+  });
+}

@@ -1,0 +1,237 @@
+/**
+ * The journal: handles, the running and the committing transaction, commit, checkpoint, replay.
+ *
+ *   handle ── journalStart ─▶ running ── T_LOCKED, updates drain ─▶ committing ── commit record ─▶ log
+ *                                                                                                   │
+ *   medium ◀── checkpoint: bdev writeback of the buffers, then the log entry is dropped ◀───────────┘
+ *
+ * A buffer is changed only after `getWriteAccess`, which freezes the committing transaction's copy when there is
+ * one. A buffer that joins the running transaction loses BH_Dirty: its older version stays in the log until the
+ * newer one has been committed, as in jbd2.
+ *
+ * Without a journal a handle is a nesting count, and dirty metadata is a dirty buffer.
+ *
+ * Not modelled here: credits and log space, fast commits, revoke records (a file block that was journalled through
+ * the bdev cache is not revoked by the kernel either: ext4_free_blocks forgets only directories and links).
+ * The task that asks for a commit carries it out; the jbd2 thread has no life of its own unless a scenario gives
+ * it a lane.
+ */
+
+import type { Kernel } from '../kernel.ts';
+import { type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
+import type { Op } from '../task.ts';
+import { type Request, step, waitFor } from '../task.ts';
+import { bufferBytes, dirtyBuffers, inodeBlock, writeBuffer } from './buffer.ts';
+import { writeMedium } from './medium.ts';
+
+/**
+ * Starts a handle, or nests in the one this task has.
+ * @locks   jbd2_handle (read): waits while a commit drains the running transaction
+ * @source  fs/jbd2/transaction.c jbd2__journal_start
+ */
+export function journalStart(k: Kernel): Request<void> {
+  return waitFor(
+    k,
+    'jbd2_journal_start',
+    () => k.taskRecord(k.task).handle > 0 || !k.journal.locked,
+    () => {
+      const task = k.taskRecord(k.task);
+      task.handle++;
+      if (task.handle > 1 || !k.hasJournal) return;
+      k.journal.updates |= 1 << k.task;
+      if (k.sink.listen !== null)
+        k.emit({ type: 'acquire', lock: 'jbd2_handle', mode: 'shared', instance: '0' });
+    },
+  );
+}
+
+/**
+ * Stops the handle of this task, or un-nests. A synchronous handle must be committed by the caller afterwards.
+ * @source  fs/jbd2/transaction.c jbd2_journal_stop
+ */
+export function journalStop(k: Kernel): Request<void> {
+  return step(k, 'jbd2_journal_stop', () => stopHandle(k));
+}
+
+/** `journalStop` inside a step that already runs. */
+export function stopHandle(k: Kernel): void {
+  const task = k.taskRecord(k.task);
+  if (task.handle === 0) {
+    // ext4_journal_stop(NULL): the handle that write_begin should have left is not there.
+    k.bugOn('write-end-no-handle', true);
+    return;
+  }
+  task.handle--;
+  if (task.handle > 0 || !k.hasJournal) return;
+  k.journal.updates &= ~(1 << k.task);
+  if (k.sink.listen !== null) k.emit({ type: 'release', lock: 'jbd2_handle', mode: 'shared', instance: '0' });
+}
+
+/** Does this task have an open handle? Inside a step. @source ext4_journal_current_handle */
+export function hasHandle(k: Kernel): boolean {
+  return k.taskRecord(k.task).handle > 0;
+}
+
+/** Inside a step, before a buffer is changed. @source fs/jbd2/transaction.c do_get_write_access */
+export function getWriteAccess(k: Kernel, block: number): void {
+  if (!k.hasJournal) return;
+  const buf = k.buf(block);
+  if (buf.committing && !buf.running && buf.frozen === null) buf.frozen = bufferBytes(k, block);
+}
+
+/**
+ * Inside a step, after a buffer was changed: it belongs to the running transaction now.
+ * @param assocIno  without a journal, the inode whose fsync writes this buffer; 0 for none
+ * @source fs/ext4/ext4_jbd2.c __ext4_handle_dirty_metadata
+ */
+export function dirtyMetadata(k: Kernel, block: number, assocIno = 0): void {
+  const buf = k.buf(block);
+  if (!k.hasJournal) {
+    buf.dirty = true;
+    if (assocIno !== 0) buf.assoc = assocIno;
+    return;
+  }
+  buf.running = true;
+  buf.dirty = false;
+  k.journal.running = true;
+}
+
+/** ext4_update_inode_fsync_trans: which transaction fsync and fdatasync of this inode must commit. */
+export function updateFsyncTrans(k: Kernel, ino: number, datasync: boolean): void {
+  if (!k.hasJournal) return;
+  const inode = k.inode(ino);
+  inode.syncTx = TX_RUNNING;
+  if (datasync) inode.datasyncTx = TX_RUNNING;
+}
+
+/** ext4_jbd2_inode_add_write: the commit writes this inode's mapped dirty data first. */
+export function addOrderedInode(k: Kernel, ino: number): void {
+  if (k.hasJournal && k.mount.data === 'ordered') {
+    k.inode(ino).orderedTx = TX_RUNNING;
+    k.journal.running = true;
+  }
+}
+
+/**
+ * Commits the running transaction and waits for a commit that is under way.
+ * @param submitData  writes the already mapped dirty data of an inode (ordered mode); a hook because file data
+ *                    is above the journal
+ * @locks   waits for all handles of the transaction (jbd2_handle, exclusive)
+ * @source  fs/jbd2/commit.c jbd2_journal_commit_transaction
+ */
+export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>): Op<void> {
+  if (!k.hasJournal) return;
+  const mine = yield* waitFor(
+    k,
+    'jbd2_journal_commit_transaction',
+    () => !k.journal.committing,
+    () => {
+      const { journal } = k;
+      if (!journal.running) return false;
+      journal.committing = true;
+      journal.locked = true;
+      return true;
+    },
+  );
+  if (!mine) return;
+  const ordered = yield* waitFor(
+    k,
+    'wait for t_updates to drain',
+    () => k.journal.updates === 0,
+    () => {
+      const { journal } = k;
+      journal.locked = false;
+      journal.running = false;
+      for (const block of k.world.firstKeys('buf')) {
+        const buf = k.buf(block);
+        if (buf.running) {
+          buf.running = false;
+          buf.committing = true;
+        }
+      }
+      const inodes: number[] = [];
+      for (const ino of k.inodesInCore()) {
+        const inode = k.inode(ino);
+        if (inode.syncTx === TX_RUNNING) inode.syncTx = TX_COMMITTING;
+        if (inode.datasyncTx === TX_RUNNING) inode.datasyncTx = TX_COMMITTING;
+        if (inode.orderedTx === TX_RUNNING) {
+          inode.orderedTx = TX_COMMITTING;
+          inodes.push(ino);
+        }
+      }
+      return inodes.join(',');
+    },
+  );
+  for (const ino of ordered === '' ? [] : ordered.split(',').map(Number)) yield* submitData(ino);
+  yield* step(k, 'write commit record', () => {
+    const blocks = k.world.firstKeys('buf').filter((block) => k.buf(block).committing);
+    const entry: LoggedTransaction = {
+      blocks: blocks.map((block) => [block, k.buf(block).frozen ?? bufferBytes(k, block)] as const),
+    };
+    for (const block of blocks) {
+      const buf = k.buf(block);
+      buf.committing = false;
+      buf.frozen = null;
+      // __jbd2_journal_unfile_buffer: the buffer becomes dirty for the bdev flusher, unless it is journalled again.
+      if (!buf.running) buf.dirty = true;
+    }
+    for (const ino of k.inodesInCore()) {
+      const inode = k.inode(ino);
+      if (inode.syncTx === TX_COMMITTING) inode.syncTx = TX_NONE;
+      if (inode.datasyncTx === TX_COMMITTING) inode.datasyncTx = TX_NONE;
+      if (inode.orderedTx === TX_COMMITTING) inode.orderedTx = TX_NONE;
+    }
+    k.journal.log = [...(k.journal.log ?? []), entry];
+    k.journal.committing = false;
+    if (k.sink.listen !== null) k.emit({ type: 'commit', blocks });
+  });
+}
+
+/** Inside a step: drops log entries from the front whose blocks are all home. @source __jbd2_update_log_tail */
+export function trimLog(k: Kernel): void {
+  const log = k.journal.log;
+  if (log === null) return;
+  const home = (block: number): boolean => {
+    const buf = k.buf(block);
+    return !buf.dirty && !buf.running && !buf.committing;
+  };
+  let keep = 0;
+  while (keep < log.length && log[keep]!.blocks.every(([block]) => home(block))) keep++;
+  if (keep > 0) k.journal.log = keep === log.length ? null : log.slice(keep);
+}
+
+/**
+ * Writes all dirty buffers of the device home: the bdev flusher, sync_blockdev, or a checkpoint.
+ * @source fs/buffer.c block_write_full_folio on the bdev inode; fs/jbd2/checkpoint.c
+ */
+export function checkpoint(k: Kernel): Request<void> {
+  return step(k, 'sync_blockdev', () => {
+    const blocks = dirtyBuffers(k);
+    for (const block of blocks) writeBuffer(k, block, 'bdev writeback');
+    trimLog(k);
+    if (blocks.length > 0 && k.sink.listen !== null) k.emit({ type: 'checkpoint', blocks });
+  });
+}
+
+/** Inside a step: what mount does with a log that a crash left. @source fs/jbd2/recovery.c jbd2_journal_recover */
+export function replay(k: Kernel): void {
+  const log = k.journal.log;
+  if (log === null) return;
+  for (const { blocks } of log)
+    for (const [block, data] of blocks) writeMedium(k, block, data, 'journal replay');
+  if (k.sink.listen !== null)
+    k.emit({ type: 'replay', blocks: log.flatMap(({ blocks }) => blocks.map(([b]) => b)) });
+  k.journal.log = null;
+}
+
+/** Inside a step: forgets handles and transactions, as power failure or unmount does. The log stays. */
+export function dropTransactions(k: Kernel): void {
+  const { journal } = k;
+  journal.updates = 0;
+  journal.locked = journal.committing = journal.running = false;
+}
+
+/** The inode's block gets write access. */
+export function getInodeWriteAccess(k: Kernel, ino: number): void {
+  getWriteAccess(k, inodeBlock(k, ino));
+}

@@ -1,0 +1,77 @@
+/**
+ * The hooks: where shared code asks the design. Shared code calls a hook where the kernel calls it and never asks
+ * a design its name. Every design is a full table of these, made by laying its own over `mkwrite-convert`.
+ *
+ * Types only. The folder `designs/` has the values; `pagecache/`, `writeback/` and `vfs/` call them through
+ * `k.hooks`, so that they never import a design, as mm/ never imports ext4.
+ */
+import type { Result } from './errno.ts';
+import type { Kernel } from './kernel.ts';
+import type { Op } from './task.ts';
+
+/** What a page fault hook answers. `locked`: the folio is locked, map it writable. */
+export type VmFault = 'locked' | 'nopage' | 'retry' | 'sigbus';
+
+/** The mapping that is being made or faulted. */
+export interface VmaView {
+  readonly slot: number;
+  readonly ino: number;
+  readonly write: boolean;
+  readonly mayWrite: boolean;
+  readonly shared: boolean;
+}
+
+/** What write_begin decided, handed to write_end: the folio is locked. */
+export interface WriteBegin {
+  readonly index: number;
+  /** fsdata of the kernel: how write_end must finish. */
+  readonly mode: 'plain' | 'convert' | 'nodelalloc';
+}
+
+/** Why writepages runs. */
+export interface WritebackControl {
+  readonly syncMode: 'none' | 'all';
+  /** Byte range, end exclusive. */
+  readonly start: number;
+  readonly end: number;
+  /** jbd2 commit may only write what is already mapped. */
+  readonly mayMap: boolean;
+}
+
+/** What the inline branch of writepages tells the rest. */
+export type InlineVerdict =
+  /** Go on and write the dirty folios to blocks. */
+  | 'blocks'
+  /** Everything was copied into the inode: nothing is left to write. */
+  | 'done'
+  | { readonly errno: import('./errno.ts').Errno };
+
+export interface Hooks {
+  /** Before mmap_lock is taken by mmap(2). No such hook in the kernel. */
+  preMmap(k: Kernel, vma: VmaView): Op<Result<void>>;
+  /** ->mmap, under mmap_lock for writing. @source fs/ext4/file.c ext4_file_mmap */
+  mmap(k: Kernel, vma: VmaView): Op<Result<void>>;
+  /** ->page_mkwrite, under mmap_lock for reading, folio unlocked. @source fs/ext4/inode.c ext4_page_mkwrite */
+  pageMkwrite(k: Kernel, vma: VmaView, index: number): Op<VmFault>;
+  /** ->write_begin of an aops table. @source fs/ext4/inode.c ext4_da_write_begin, ext4_write_begin */
+  writeBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>>;
+  /** ->write_end; returns bytes copied. @source fs/ext4/inode.c ext4_da_write_end, ext4_write_end */
+  writeEnd(
+    k: Kernel,
+    ino: number,
+    pos: number,
+    len: number,
+    copied: number,
+    begin: WriteBegin,
+  ): Op<Result<number>>;
+  /** The inline branch of writepages. @source fs/ext4/inode.c ext4_do_writepages */
+  writepagesInline(k: Kernel, ino: number, wbc: WritebackControl): Op<InlineVerdict>;
+  /** Growing an inline file by truncate(2), under i_rwsem. @source fs/ext4/inode.c ext4_setattr */
+  setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>>;
+  /** Conversion for fallocate, verity and the like, under i_rwsem. @source fs/ext4/inline.c ext4_convert_inline_data */
+  convert(k: Kernel, ino: number): Op<Result<void>>;
+  /** ->dirty_folio, inside a step (atomic context). @source fs/ext4/inode.c ext4_dirty_folio */
+  dirtyFolio(k: Kernel, ino: number, index: number): void;
+  /** May a clean folio be dropped? Inside a step. @source fs/ext4/inode.c ext4_release_folio */
+  releaseFolio(k: Kernel, ino: number, index: number): boolean;
+}

@@ -1,0 +1,152 @@
+/**
+ * The in-memory inode and its raw bytes: reading one in (iget) and writing one back (mark_inode_dirty).
+ *
+ * The raw inode in the bdev cache is the truth for inline data and xattrs; the in-memory fields stand beside it
+ * and may be stale where the kernel's are. `fillRawInode` writes i_disksize, not i_size, and leaves i_block alone
+ * while the inode is inline.
+ *
+ * All functions run inside a step. Timestamps stand still: every change writes `k.now`.
+ */
+import { Bytes } from '../bytes/bytes.ts';
+import { inodeBlock, rawInode, setRawInode } from '../device/buffer.ts';
+import { dirtyMetadata, getInodeWriteAccess, updateFsyncTrans } from '../device/journal.ts';
+import { err, type Result } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
+import { inodeChecksumOk, sealInode } from './checksum.ts';
+import { checkExtraIsize, extraIsizeOf, I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, rawSize } from './layout.ts';
+
+/** ext4_test_inode_flag. */
+export function hasFlag(k: Kernel, ino: number, flag: keyof typeof INODE_FLAG): boolean {
+  return (k.inode(ino).flags & INODE_FLAG[flag]) !== 0;
+}
+
+export function setFlag(k: Kernel, ino: number, flag: keyof typeof INODE_FLAG, on: boolean): void {
+  const inode = k.inode(ino);
+  inode.flags = on ? inode.flags | INODE_FLAG[flag] : inode.flags & ~INODE_FLAG[flag];
+}
+
+/** The flag and a place: both are needed. @source fs/ext4/ext4.h ext4_has_inline_data */
+export function hasInlineData(k: Kernel, ino: number): boolean {
+  const inode = k.inode(ino);
+  return (inode.flags & INODE_FLAG.inlineData) !== 0 && inode.inlineOff !== 0;
+}
+
+/**
+ * Writes the in-memory fields into the raw inode and stores its checksum.
+ * @source fs/ext4/inode.c ext4_fill_raw_inode
+ */
+export function fillRawInode(k: Kernel, ino: number): void {
+  const inode = k.inode(ino);
+  const raw = rawInode(k, ino);
+  const next = raw.edit((u8) => {
+    const u16 = (at: number, v: number): void => {
+      u8[at] = v;
+      u8[at + 1] = v >>> 8;
+    };
+    const u32 = (at: number, v: number): void => {
+      u16(at, v);
+      u16(at + 2, v >>> 16);
+    };
+    u16(0x00, inode.mode);
+    u32(0x04, inode.disksize);
+    u16(0x1a, inode.nlink);
+    u32(0x1c, inode.blocks);
+    u32(0x20, inode.flags);
+    if (inode.iData !== null && !hasInlineData(k, ino)) inode.iData.copyTo(u8, I_BLOCK_AT);
+    u32(0x68, inode.fileAcl);
+    u32(0x6c, Math.floor(inode.disksize / 0x1_0000_0000));
+    if (raw.length > 128) u16(0x80, inode.extraIsize);
+  });
+  setRawInode(k, ino, k.geo.metadataCsum ? seal(k, ino, next) : next);
+}
+
+/** Checksums are computed once per content: a search meets the same raw inode again and again. */
+const sealed = new WeakMap<Bytes, { ino: number; seed: number; result: Bytes }>();
+function seal(k: Kernel, ino: number, raw: Bytes): Bytes {
+  const known = sealed.get(raw);
+  if (known !== undefined && known.ino === ino && known.seed === k.geo.csumSeed) return known.result;
+  const result = sealInode(raw, ino, k.geo.csumSeed);
+  sealed.set(raw, { ino, seed: k.geo.csumSeed, result });
+  return result;
+}
+
+/**
+ * Brings the raw inode up to date and puts it on the running transaction.
+ * @source fs/ext4/inode.c ext4_mark_iloc_dirty, ext4_do_update_inode
+ */
+export function markInodeDirty(k: Kernel, ino: number): void {
+  getInodeWriteAccess(k, ino);
+  const sizeChanged = rawSize(rawInode(k, ino)) !== k.inode(ino).disksize;
+  fillRawInode(k, ino);
+  dirtyMetadata(k, inodeBlock(k, ino));
+  updateFsyncTrans(k, ino, sizeChanged);
+}
+
+/** i_block as the block map sees it: the cached i_data. */
+export function iData(k: Kernel, ino: number): Bytes {
+  return k.inode(ino).iData ?? Bytes.zero(I_BLOCK_SIZE);
+}
+
+/**
+ * What a reader of an in-inode xattr area finds: where system.data is. Set by the inline layer, which is above.
+ * @returns the place, undefined for none, 'corrupt'
+ */
+export type FindInline = (raw: Bytes) => { inlineOff: number; inlineSize: number } | undefined | 'corrupt';
+
+/**
+ * Reads an inode into core, unless it is there.
+ * @param find  ext4_find_inline_data_nolock on the raw bytes
+ * @returns     EBADMSG for a wrong checksum, EUCLEAN for an inode that makes no sense, ENOENT for a free one
+ * @source      fs/ext4/inode.c __ext4_iget, ext4_iget_extra_inode
+ */
+export function iget(k: Kernel, ino: number, find: FindInline): Result<void> {
+  const inode = k.inode(ino);
+  if (inode.inCore) return;
+  const raw = rawInode(k, ino);
+  if (k.geo.metadataCsum && !inodeChecksumOk(raw, ino, k.geo.csumSeed)) return err('EBADMSG');
+  if (checkExtraIsize(raw) !== undefined) return err('EUCLEAN');
+  const nlink = raw.u16(0x1a);
+  const mode = raw.u16(0x00);
+  if (nlink === 0 && mode === 0) return err('ENOENT');
+  const flags = raw.u32(0x20);
+  if ((flags & INODE_FLAG.inlineData) !== 0 && (flags & INODE_FLAG.extents) !== 0) return err('EUCLEAN');
+  inode.inCore = true;
+  inode.mode = mode;
+  inode.nlink = nlink;
+  inode.size = inode.disksize = rawSize(raw);
+  inode.flags = flags | 0;
+  inode.iData = raw.slice(I_BLOCK_AT, I_BLOCK_AT + I_BLOCK_SIZE);
+  inode.blocks = raw.u32(0x1c);
+  inode.fileAcl = raw.u32(0x68);
+  inode.extraIsize = extraIsizeOf(raw);
+  inode.inlineOff = 0;
+  inode.inlineSize = 0;
+  inode.mayInline = false;
+  const magicAt = 128 + inode.extraIsize;
+  if (inode.extraIsize > 0 && magicAt + 8 <= raw.length && raw.u32(magicAt) === 0xea020000) {
+    inode.xattr = true;
+    const place = find(raw);
+    if (place === 'corrupt') {
+      forget(k, ino);
+      return err('EUCLEAN');
+    }
+    if (place !== undefined) {
+      inode.inlineOff = place.inlineOff;
+      inode.inlineSize = place.inlineSize;
+    }
+    if (hasInlineData(k, ino)) inode.mayInline = true;
+  }
+}
+
+/** Drops an inode from core: nothing of it may be dirty. @source fs/inode.c evict */
+export function forget(k: Kernel, ino: number): void {
+  const inode = k.inode(ino);
+  inode.inCore = false;
+  inode.mode = inode.nlink = inode.flags = inode.inlineOff = inode.inlineSize = inode.blocks = 0;
+  inode.extraIsize = inode.fileAcl = inode.reserved = inode.syncTx = inode.datasyncTx = inode.orderedTx = 0;
+  inode.size = inode.disksize = 0;
+  inode.mayInline = inode.xattr = inode.daAllocClose = inode.verityInProgress = false;
+  inode.dirtyPages = inode.dirtyInode = inode.unlinked = false;
+  inode.iData = null;
+  inode.delayed = null;
+}

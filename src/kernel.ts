@@ -1,0 +1,206 @@
+/**
+ * The kernel facade `k`: what every op is handed. It gives the records of the state by their names, the constants
+ * of the mounted volume, the design under test as a table of hooks, and ways to say what happened.
+ *
+ * Records may be read and assigned only inside a step. Everything else here is constant for a run.
+ */
+import type { Bytes } from './bytes/bytes.ts';
+import type { Hooks } from './hooks.ts';
+import type { LockRecord, LockRef } from './locks/lock.ts';
+import { LOCK_SPAN } from './locks/lock.ts';
+import type { Effect } from './state/effects.ts';
+import { FINDINGS, type FindingId, findingNumber } from './state/findings.ts';
+import type { Rec, TableName } from './state/tables.ts';
+import { tableIndex } from './state/tables.ts';
+import type { World } from './state/world.ts';
+import type { Tracked, Tracker } from './task.ts';
+import type { Geometry } from './volume/geometry.ts';
+
+export const PAGE_SIZE = 4096;
+
+/** Options of the mount, constant for a run. */
+export interface MountOptions {
+  readonly delalloc: boolean;
+  /** data= mode; no journal means writeback. */
+  readonly data: 'ordered' | 'writeback' | 'journal';
+  /**
+   * dioread_nolock, the default with delalloc: writeback allocates unwritten extents and converts them after the
+   * I/O. Never without delalloc. @source fs/ext4/ext4_jbd2.h ext4_should_dioread_nolock
+   */
+  readonly dioreadNolock: boolean;
+  /** auto_da_alloc, the default: close flushes a file that was truncated to zero and written again. */
+  readonly autoDaAlloc: boolean;
+}
+
+/** What a kernel is made of; the same for all tasks. */
+export interface KernelSetup {
+  readonly world: World;
+  readonly geo: Geometry;
+  /** A block of the loaded image, before anything was written. */
+  readonly baseBlock: (block: number) => Bytes;
+  readonly mount: MountOptions;
+  readonly hooks: Hooks;
+  /** Seconds since 1970 that every timestamp gets: time stands still. */
+  readonly now: number;
+  /** i_generation of new inodes. */
+  readonly generation: number;
+}
+
+/** What all views of one kernel share. */
+interface Shared {
+  readonly tracker: Tracker;
+  /** Somebody listens to effects. */
+  readonly sink: { listen: ((effect: Effect) => void) | null };
+}
+
+export class Kernel implements Tracked {
+  readonly setup: KernelSetup;
+  readonly world: World;
+  readonly geo: Geometry;
+  readonly mount: MountOptions;
+  readonly hooks: Hooks;
+  /** The task this view of the kernel belongs to. */
+  readonly task: number;
+  /** Its address space: threads of one process share it. */
+  readonly mm: number;
+  readonly tracker: Tracker;
+  readonly sink: Shared['sink'];
+
+  constructor(setup: KernelSetup, task = 0, mm: number = task, shared?: Shared) {
+    this.setup = setup;
+    this.world = setup.world;
+    this.geo = setup.geo;
+    this.mount = setup.mount;
+    this.hooks = setup.hooks;
+    this.task = task;
+    this.mm = mm;
+    this.tracker = shared?.tracker ?? { pending: null, sites: false };
+    this.sink = shared?.sink ?? { listen: null };
+  }
+
+  /** The same kernel as seen by one task. */
+  forTask(task: number, mm: number = task): Kernel {
+    return new Kernel(this.setup, task, mm, this);
+  }
+
+  // ---- records
+
+  get sb(): Rec<'sb'> {
+    return this.#rec('sb', 0, 0);
+  }
+  get journal(): Rec<'journal'> {
+    return this.#rec('journal', 0, 0);
+  }
+  inode(ino: number): Rec<'inode'> {
+    return this.#rec('inode', ino, 0);
+  }
+  /** The raw inode's cell; null data means that the inode-table block is not read yet. See `inode/raw.ts`. */
+  raw(ino: number): Rec<'raw'> {
+    return this.#rec('raw', ino, 0);
+  }
+  buf(block: number): Rec<'buf'> {
+    return this.#rec('buf', block, 0);
+  }
+  medium(block: number): Rec<'medium'> {
+    return this.#rec('medium', block, 0);
+  }
+  folio(ino: number, index: number): Rec<'folio'> {
+    return this.#rec('folio', ino, index);
+  }
+  /** The buffer head of logical block `lblk` of a file. */
+  fbuf(ino: number, lblk: number): Rec<'fbuf'> {
+    return this.#rec('fbuf', ino, lblk);
+  }
+  pte(mm: number, vpn: number): Rec<'pte'> {
+    return this.#rec('pte', mm, vpn);
+  }
+  vma(mm: number, slot: number): Rec<'vma'> {
+    return this.#rec('vma', mm, slot);
+  }
+  file(task: number, slot: number): Rec<'file'> {
+    return this.#rec('file', task, slot);
+  }
+  taskRecord(task: number): Rec<'task'> {
+    return this.#rec('task', task, 0);
+  }
+  ghost(ino: number): Rec<'ghost'> {
+    return this.#rec('ghost', ino, 0);
+  }
+  ghostPage(ino: number, index: number): Rec<'ghostPage'> {
+    return this.#rec('ghostPage', ino, index);
+  }
+  finding(id: FindingId): Rec<'finding'> {
+    return this.#rec('finding', findingNumber[id], 0);
+  }
+  lockRecord(lock: LockRef): LockRecord {
+    return this.#rec('lock', lock.class.number * LOCK_SPAN + lock.instance, lock.index);
+  }
+
+  #rec<T extends TableName>(table: T, a: number, b: number): Rec<T> {
+    return this.world.recAt(tableIndex[table], a, b) as Rec<T>;
+  }
+
+  /** Page indexes of the folios present in a file's page cache, ascending. */
+  folioIndexes(ino: number): number[] {
+    return this.world.secondKeys('folio', ino).filter((index) => this.folio(ino, index).present);
+  }
+
+  /** Inodes in core, ascending. */
+  inodesInCore(): number[] {
+    return this.world.firstKeys('inode').filter((ino) => this.inode(ino).inCore);
+  }
+
+  // ---- constants
+
+  /** A block of the loaded image, before anything was written. */
+  baseBlock(block: number): Bytes {
+    return this.setup.baseBlock(block);
+  }
+  /** Seconds that every timestamp gets. */
+  get now(): number {
+    return this.setup.now;
+  }
+
+  get blockSize(): number {
+    return this.geo.blockSize;
+  }
+  get blocksPerPage(): number {
+    return PAGE_SIZE / this.geo.blockSize;
+  }
+  get hasJournal(): boolean {
+    return this.geo.hasJournal;
+  }
+
+  // ---- saying what happened; inside a step
+
+  emit(effect: Effect): void {
+    this.sink.listen?.(effect);
+  }
+
+  /** Marks a place that a scenario's `reaches` may name. */
+  reach(name: string): void {
+    if (this.sink.listen !== null) this.sink.listen({ type: 'reach', name });
+  }
+
+  #find(id: FindingId): void {
+    const record = this.finding(id);
+    record.hit = true;
+    record.task = this.task;
+    if (this.sink.listen !== null) this.sink.listen({ type: 'finding', id, message: FINDINGS[id].message });
+  }
+
+  /** BUG_ON: when `condition` is true the machine halts. Returns the condition. */
+  bugOn(id: FindingId, condition: boolean): boolean {
+    if (condition) {
+      this.#find(id);
+      this.sb.halted = true;
+    }
+    return condition;
+  }
+
+  /** WARN_ON: notes and goes on. Returns the condition. */
+  warnOn(id: FindingId, condition: boolean): boolean {
+    if (condition) this.#find(id);
+    return condition;
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Lock classes, lock references, and acquire/release as steps.
+ *
+ * A lock is a record of the `lock` table: an exclusive owner, a mask of shared holders, and a mask of tasks that
+ * queue for exclusive. Kinds:
+ *
+ *   rwsem      writer-fair: while a writer is queued behind readers, new readers wait (a step of its own puts the
+ *              writer in the queue; that is what makes recursive readers deadlock, as in the kernel)
+ *   percpu     percpu_rw_semaphore and freeze levels: same rules
+ *   spinlock   exclusive; no step may sleep while one is held
+ *   bit        wait bits: folio lock, I_SYNC; exclusive, not tracked by the kernel's lockdep
+ *
+ * Not verified here: order and context (that is `lockdep.ts`); weak memory (there is none: a step is atomic).
+ */
+import type { Effect } from '../state/effects.ts';
+import { type LockMode, Request, type Tracked } from '../task.ts';
+
+export type LockKind = 'rwsem' | 'percpu' | 'spinlock' | 'bit';
+
+export interface LockClass {
+  /** Position in `LOCK_CLASSES`; the table key is made of it. */
+  readonly number: number;
+  /** Short name: `xattr_sem`. */
+  readonly id: string;
+  /** As lockdep prints it: `&ei->xattr_sem`. */
+  readonly name: string;
+  readonly kind: LockKind;
+  /** Place in the documented order, outermost first; K §8.1. */
+  readonly rank: number;
+  readonly take: { readonly shared: string; readonly exclusive: string; readonly unlock: string };
+}
+
+const rwsem = { shared: 'down_read', exclusive: 'down_write', unlock: 'up' };
+const bit = (get: string, put: string) => ({ shared: get, exclusive: get, unlock: put });
+
+const define = <T extends Record<string, Omit<LockClass, 'number' | 'id'>>>(classes: T) =>
+  Object.fromEntries(
+    Object.entries(classes).map(([id, c], number) => [id, Object.freeze({ ...c, id, number })]),
+  ) as { readonly [N in keyof T]: LockClass };
+
+/** Every lock the model knows, outermost first. */
+export const LOCK = define({
+  s_umount: { name: '&type->s_umount_key', kind: 'rwsem', rank: 1, take: rwsem },
+  sb_writers: { name: 'sb_writers', kind: 'percpu', rank: 2, take: bit('sb_start_write', 'sb_end_write') },
+  i_rwsem: {
+    name: '&sb->s_type->i_mutex_key',
+    kind: 'rwsem',
+    rank: 3,
+    take: bit('inode_lock', 'inode_unlock'),
+  },
+  mmap_lock: { name: '&mm->mmap_lock', kind: 'rwsem', rank: 4, take: bit('mmap_lock', 'mmap_unlock') },
+  sb_pagefaults: {
+    name: 'sb_pagefaults',
+    kind: 'percpu',
+    rank: 5,
+    take: bit('sb_start_pagefault', 'sb_end_pagefault'),
+  },
+  invalidate_lock: {
+    name: 'mapping.invalidate_lock',
+    kind: 'rwsem',
+    rank: 6,
+    take: bit('filemap_invalidate_lock', 'filemap_invalidate_unlock'),
+  },
+  i_sync: { name: 'I_SYNC', kind: 'bit', rank: 6.5, take: bit('inode_set_sync', 'inode_sync_complete') },
+  s_writepages_rwsem: { name: '&sbi->s_writepages_rwsem', kind: 'percpu', rank: 7, take: rwsem },
+  sb_internal: {
+    name: 'sb_internal',
+    kind: 'percpu',
+    rank: 8,
+    take: bit('sb_start_intwrite', 'sb_end_intwrite'),
+  },
+  jbd2_handle: {
+    name: 'jbd2_handle',
+    kind: 'rwsem',
+    rank: 9,
+    take: bit('jbd2_journal_start', 'jbd2_journal_stop'),
+  },
+  folio: { name: 'folio lock', kind: 'bit', rank: 10, take: bit('folio_lock', 'folio_unlock') },
+  xattr_sem: { name: '&ei->xattr_sem', kind: 'rwsem', rank: 11, take: rwsem },
+  i_data_sem: { name: '&ei->i_data_sem', kind: 'rwsem', rank: 12, take: rwsem },
+  i_lock: {
+    name: '&sb->s_type->i_lock_key',
+    kind: 'spinlock',
+    rank: 14,
+    take: bit('spin_lock', 'spin_unlock'),
+  },
+});
+
+export type LockId = keyof typeof LOCK;
+export const LOCK_CLASSES: readonly LockClass[] = Object.values(LOCK);
+
+/** Instances per class: inode numbers and mm numbers stay below this. */
+export const LOCK_SPAN = 65536;
+
+export interface LockRef {
+  readonly class: LockClass;
+  /** Inode, mm, or 0 for a lock of the whole file system. */
+  readonly instance: number;
+  /** Page index of a folio lock, else 0. */
+  readonly index: number;
+}
+
+const ref = (c: LockClass, instance: number, index = 0): LockRef => ({ class: c, instance, index });
+
+export const iRwsem = (ino: number): LockRef => ref(LOCK.i_rwsem, ino);
+export const mmapLock = (mm: number): LockRef => ref(LOCK.mmap_lock, mm);
+export const invalidateLock = (ino: number): LockRef => ref(LOCK.invalidate_lock, ino);
+export const iSync = (ino: number): LockRef => ref(LOCK.i_sync, ino);
+export const folioLock = (ino: number, index: number): LockRef => ref(LOCK.folio, ino, index);
+export const xattrSem = (ino: number): LockRef => ref(LOCK.xattr_sem, ino);
+export const iDataSem = (ino: number): LockRef => ref(LOCK.i_data_sem, ino);
+export const iLock = (ino: number): LockRef => ref(LOCK.i_lock, ino);
+export const sbWriters: LockRef = ref(LOCK.sb_writers, 0);
+export const sbPagefaults: LockRef = ref(LOCK.sb_pagefaults, 0);
+export const sbInternal: LockRef = ref(LOCK.sb_internal, 0);
+export const sUmount: LockRef = ref(LOCK.s_umount, 0);
+export const sWritepagesRwsem: LockRef = ref(LOCK.s_writepages_rwsem, 0);
+
+/** What a lock step prints: `down_write(&ei->xattr_sem)`. */
+export function lockLabel(lock: LockRef, mode: LockMode | 'unlock'): string {
+  const { take, name } = lock.class;
+  const instance =
+    lock.class.kind === 'bit' && lock.class !== LOCK.i_sync ? `${lock.instance}:${lock.index}` : name;
+  const suffix = take.shared === take.exclusive && mode === 'shared' ? '_shared' : '';
+  return `${take[mode]}${suffix}(${instance})`;
+}
+
+/** Takes a lock: a step that can run when the lock is free for `mode`. */
+export function lock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<void> {
+  return new Request<void>(k, 'lock', lockLabel(which, mode), { lock: which, mode });
+}
+
+/** Tries once; true when taken. */
+export function tryLock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<boolean> {
+  return new Request<boolean>(k, 'trylock', `try ${lockLabel(which, mode)}`, { lock: which, mode });
+}
+
+/** Releases what this task holds of the lock. */
+export function unlock(k: Tracked, which: LockRef): Request<void> {
+  return new Request<void>(k, 'unlock', lockLabel(which, 'unlock'), { lock: which });
+}
+
+/** The record of the `lock` table as these functions use it. */
+export interface LockRecord {
+  owner: number;
+  readers: number;
+  waiters: number;
+}
+
+export type Enabled = 'now' | 'queue' | 'blocked';
+
+/**
+ * May `task` go on with this lock request? `queue`: a writer that finds readers and is not in the queue yet may
+ * take the step that puts it there.
+ */
+export function lockEnabled(record: LockRecord, kind: LockKind, mode: LockMode, task: number): Enabled {
+  const me = 1 << task;
+  if (mode === 'shared') return record.owner === 0 && (record.waiters & ~me) === 0 ? 'now' : 'blocked';
+  if (record.owner === 0 && record.readers === 0) return 'now';
+  const queues = kind === 'rwsem' || kind === 'percpu';
+  return queues && record.readers !== 0 && (record.waiters & me) === 0 ? 'queue' : 'blocked';
+}
+
+/** Takes or queues; the caller has asked `lockEnabled`. Returns true when the lock is now held. */
+export function lockTake(record: LockRecord, mode: LockMode, task: number, enabled: Enabled): boolean {
+  const me = 1 << task;
+  if (enabled === 'queue') {
+    record.waiters |= me;
+    return false;
+  }
+  if (mode === 'shared') record.readers |= me;
+  else record.owner = task + 1;
+  record.waiters &= ~me;
+  return true;
+}
+
+/** Releases; false when this task does not hold the lock. */
+export function lockRelease(record: LockRecord, task: number): boolean {
+  const me = 1 << task;
+  if (record.owner === task + 1) record.owner = 0;
+  else if ((record.readers & me) !== 0) record.readers &= ~me;
+  else return false;
+  return true;
+}
+
+/**
+ * A leaf critical section in one step: runs when the lock is free, holds it while `fn` runs, and lets go. Only for
+ * sections that take no other lock and touch nothing that others read without this lock.
+ */
+export function locked<T>(
+  k: Tracked & LockHolder,
+  which: LockRef,
+  mode: LockMode,
+  label: string,
+  fn: () => T,
+): Request<T> {
+  return new Request<T>(k, 'wait', label, {
+    ready: () => lockEnabled(k.lockRecord(which), which.class.kind, mode, k.task) === 'now',
+    fn: () => {
+      const listen = k.sink.listen;
+      if (listen === null) return fn();
+      const what = { lock: which.class.id, mode, instance: `${which.instance}` };
+      listen({ type: 'acquire', ...what });
+      const value = fn();
+      listen({ type: 'release', ...what });
+      return value;
+    },
+  });
+}
+
+/** What `locked` needs of `Kernel`. */
+export interface LockHolder {
+  readonly task: number;
+  readonly sink: { listen: ((effect: Effect) => void) | null };
+  lockRecord(lock: LockRef): LockRecord;
+}

@@ -1,0 +1,229 @@
+/**
+ * Page tables: faults, loads and stores, munmap. A store or load is one step; a fault before it is many.
+ *
+ *   load    PTE present ─────────────────────────▶ bytes of the folio
+ *           absent ─▶ filemap_fault ─▶ PTE read-only
+ *   store   PTE writable ────────────────────────▶ bytes of the folio, PTE dirty
+ *           absent or read-only ─▶ (filemap_fault) ─▶ page_mkwrite ─▶ folio dirty, PTE writable and dirty
+ *
+ * Locks: mmap_lock shared around a fault ▸ invalidate_lock shared ▸ folio lock. The store itself holds nothing: it
+ * may come after a truncate or a write-protect, and then it faults again.
+ *
+ * Not modelled: per-VMA locks (they behave as mmap_lock shared here), huge pages, swap, dirty throttling.
+ */
+import type { Bytes } from '../bytes/bytes.ts';
+import { isErr } from '../errno.ts';
+import type { VmaView } from '../hooks.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE } from '../kernel.ts';
+import { folioLock, invalidateLock, lock, mmapLock, unlock } from '../locks/lock.ts';
+import { modelCheck, modelStore } from '../model.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { type ReadInlineFolio, readFolio } from './filemap.ts';
+import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from './folio.ts';
+import { clearPte } from './rmap.ts';
+
+/** What a fault came to. `retry`: look at the PTE again. */
+export type FaultResult = 'done' | 'retry' | 'sigbus';
+
+/** Pages of address space between two mappings. */
+const VMA_SPAN = 0x10000;
+
+/** Virtual page number of a page of mapping `slot`. */
+export const vpnOf = (slot: number, page: number): number => slot * VMA_SPAN + page;
+
+/** Inside a step. */
+export function vmaView(k: Kernel, slot: number): VmaView {
+  const { ino, write, mayWrite, shared } = k.vma(k.mm, slot);
+  return { slot, ino, write, mayWrite, shared };
+}
+
+/**
+ * Brings the folio in, uptodate and locked.
+ * @returns 'sigbus' past i_size
+ * @locks   invalidate_lock shared while it is read; folio lock held for 'done'
+ * @source  mm/filemap.c filemap_fault
+ */
+function* filemapFault(k: Kernel, ino: number, index: number, inline: ReadInlineFolio): Op<FaultResult> {
+  for (;;) {
+    const state = yield* step(k, 'page inside i_size? cached?', () => {
+      if (index >= Math.ceil(k.inode(ino).size / PAGE_SIZE)) return 'sigbus';
+      const folio = k.folio(ino, index);
+      return folio.present && folio.uptodate ? 'ready' : 'read';
+    });
+    if (state === 'sigbus') return 'sigbus';
+    if (state === 'read') {
+      yield* lock(k, invalidateLock(ino), 'shared');
+      yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      const uptodate = yield* step(k, 'folio_test_uptodate?', () => k.folio(ino, index).uptodate);
+      if (!uptodate) {
+        const read = yield* call(k, 'ext4_read_folio', () => readFolio(k, ino, index, inline));
+        yield* unlock(k, invalidateLock(ino));
+        if (isErr(read)) return 'sigbus';
+        continue;
+      }
+      yield* unlock(k, invalidateLock(ino));
+    } else {
+      yield* lock(k, folioLock(ino, index));
+    }
+    const final = yield* step(k, 'still ours, uptodate, inside i_size?', () => {
+      const folio = k.folio(ino, index);
+      if (!folio.present || !folio.uptodate) return 'again';
+      return index >= Math.ceil(k.inode(ino).size / PAGE_SIZE) ? 'sigbus' : 'done';
+    });
+    if (final === 'done') return 'done';
+    yield* unlockFolio(k, ino, index);
+    if (final === 'sigbus') return 'sigbus';
+  }
+}
+
+/** Inside a step. */
+function setPte(k: Kernel, slot: number, page: number, ino: number, index: number, writable: boolean): void {
+  const pte = k.pte(k.mm, vpnOf(slot, page));
+  pte.present = true;
+  pte.writable = pte.dirty = writable;
+  pte.ino = ino;
+  pte.index = index;
+}
+
+/**
+ * One fault.
+ * @locks   mmap_lock shared, released
+ * @source  mm/memory.c handle_mm_fault, do_read_fault, do_shared_fault, do_wp_page
+ */
+export function* handleFault(
+  k: Kernel,
+  slot: number,
+  page: number,
+  write: boolean,
+  inline: ReadInlineFolio,
+): Op<FaultResult> {
+  yield* lock(k, mmapLock(k.mm), 'shared');
+  const pteState = yield* step(k, 'look at the PTE', () => {
+    const { live, ino, pgoff } = k.vma(k.mm, slot);
+    if (!live) return { state: 'gone', ino, pgoff } as const;
+    const pte = k.pte(k.mm, vpnOf(slot, page));
+    const state = !pte.present ? 'none' : !write || pte.writable ? 'fine' : 'readonly';
+    return { state, ino, pgoff } as const;
+  });
+  const { ino } = pteState;
+  const index = pteState.pgoff + page;
+  let result: FaultResult = 'done';
+  if (pteState.state === 'gone') result = 'sigbus';
+  else if (pteState.state === 'none') {
+    result = yield* call(k, 'filemap_fault', () => filemapFault(k, ino, index, inline));
+    if (result === 'done') {
+      if (!write) {
+        yield* step(k, 'set PTE read-only', () => setPte(k, slot, page, ino, index, false));
+        yield* unlockFolio(k, ino, index);
+      } else {
+        yield* unlockFolio(k, ino, index);
+        result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index));
+      }
+    }
+  } else if (pteState.state === 'readonly') {
+    result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index));
+  }
+  yield* unlock(k, mmapLock(k.mm));
+  return result;
+}
+
+/** page_mkwrite, then the writable and dirty PTE and fault_dirty_shared_page. @source mm/memory.c do_page_mkwrite */
+function* doPageMkwrite(k: Kernel, slot: number, page: number, index: number): Op<FaultResult> {
+  const vma = yield* step(k, 'vma', () => vmaView(k, slot));
+  const fault = yield* call(k, 'ext4_page_mkwrite', () => k.hooks.pageMkwrite(k, vma, index));
+  if (fault === 'sigbus') return 'sigbus';
+  if (fault === 'nopage' || fault === 'retry') return 'retry';
+  const ours = yield* step(k, 'finish_fault; fault_dirty_shared_page', () => {
+    k.reach('ext4_page_mkwrite');
+    if (!k.folio(vma.ino, index).present) return false;
+    setPte(k, slot, page, vma.ino, index, true);
+    markFolioDirty(k, vma.ino, index);
+    return true;
+  });
+  yield* unlockFolio(k, vma.ino, index);
+  return ours ? 'done' : 'retry';
+}
+
+/**
+ * Stores bytes inside one page.
+ * @returns false for SIGBUS
+ */
+export function* storePage(
+  k: Kernel,
+  slot: number,
+  page: number,
+  at: number,
+  data: Bytes,
+  inline: ReadInlineFolio,
+): Op<boolean> {
+  for (;;) {
+    const stored = yield* step(k, 'store', () => {
+      const pte = k.pte(k.mm, vpnOf(slot, page));
+      const { shared } = k.vma(k.mm, slot);
+      if (!pte.present) return 'fault';
+      if (!shared) {
+        pte.anon = (pte.anon ?? folioData(k, pte.ino, pte.index)).splice(at, data);
+        return 'done';
+      }
+      if (!pte.writable) return 'fault';
+      pte.dirty = true;
+      setFolioData(k, pte.ino, pte.index, folioData(k, pte.ino, pte.index).splice(at, data));
+      modelStore(k, pte.ino, pte.index * PAGE_SIZE + at, data);
+      return 'done';
+    });
+    if (stored === 'done') return true;
+    const isShared = yield* step(k, 'vma shared?', () => k.vma(k.mm, slot).shared);
+    const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, isShared, inline));
+    if (fault === 'sigbus') return false;
+  }
+}
+
+/** Loads bytes inside one page; null for SIGBUS. */
+export function* loadPage(
+  k: Kernel,
+  slot: number,
+  page: number,
+  at: number,
+  length: number,
+  inline: ReadInlineFolio,
+): Op<Bytes | null> {
+  for (;;) {
+    const loaded = yield* step(k, 'load', () => {
+      const pte = k.pte(k.mm, vpnOf(slot, page));
+      if (!pte.present) return null;
+      if (pte.anon !== null) return pte.anon.slice(at, at + length);
+      const bytes = folioData(k, pte.ino, pte.index).slice(at, at + length);
+      const pos = pte.index * PAGE_SIZE + at;
+      const inside = Math.max(0, Math.min(length, k.ghost(pte.ino).size - pos, k.inode(pte.ino).size - pos));
+      if (inside > 0) modelCheck(k, pte.ino, pos, bytes.slice(0, inside));
+      return bytes;
+    });
+    if (loaded !== null) return loaded;
+    const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, false, inline));
+    if (fault === 'sigbus') return null;
+  }
+}
+
+/**
+ * Takes pages of a mapping out of the page table, moving PTE dirt to the folios.
+ * @locks   mmap_lock exclusive
+ * @source  mm/mmap.c do_vmi_munmap; mm/memory.c zap_pte_range
+ */
+export function* munmap(k: Kernel, slot: number): Op<void> {
+  yield* lock(k, mmapLock(k.mm));
+  yield* step(k, 'zap_pte_range', () => {
+    const vma = k.vma(k.mm, slot);
+    for (let page = 0; page < Math.min(vma.pages, VMA_SPAN); page++) {
+      if (!k.world.secondKeys('pte', k.mm).includes(vpnOf(slot, page))) continue;
+      const pte = k.pte(k.mm, vpnOf(slot, page));
+      if (!pte.present) continue;
+      if (pte.dirty && pte.anon === null) markFolioDirty(k, pte.ino, pte.index);
+      clearPte(pte);
+    }
+    vma.live = vma.read = vma.write = vma.mayWrite = vma.shared = false;
+    vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = 0;
+  });
+  yield* unlock(k, mmapLock(k.mm));
+}

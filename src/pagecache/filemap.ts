@@ -1,0 +1,206 @@
+/**
+ * Reading through the page cache: filemap_read, read_folio, and cutting pages off.
+ */
+
+import { lookupBlock } from '../balloc/mapBlocks.ts';
+import type { Bytes } from '../bytes/bytes.ts';
+import { Bytes as BytesValue } from '../bytes/bytes.ts';
+import { readMedium } from '../device/medium.ts';
+import { isErr, type Result } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE } from '../kernel.ts';
+import { folioLock, iDataSem, invalidateLock, lock, locked, unlock } from '../locks/lock.ts';
+import { modelCheck } from '../model.ts';
+import { BH } from '../state/tables.ts';
+import type { Op } from '../task.ts';
+import { call, step, waitFor } from '../task.ts';
+import { invalidateBuffers } from './buffers.ts';
+import {
+  blocksOfPage,
+  folioData,
+  getFolioLocked,
+  lockIfPresent,
+  offsetIn,
+  pageOf,
+  removeFolio,
+  setFolioData,
+  unlockFolio,
+  zeroFolio,
+} from './folio.ts';
+import { unmapFolio } from './rmap.ts';
+
+/** Fills a locked folio of an inline file: the file system's part of ->read_folio. 'not-inline' sends on to blocks. */
+export type ReadInlineFolio = (k: Kernel, ino: number, index: number) => Op<Result<'done' | 'not-inline'>>;
+
+/**
+ * ->read_folio: fills a locked folio and unlocks it.
+ * @source fs/ext4/inode.c ext4_read_folio; fs/ext4/readpage.c ext4_mpage_readpages; fs/buffer.c block_read_full_folio
+ */
+export function* readFolio(k: Kernel, ino: number, index: number, inline: ReadInlineFolio): Op<Result<void>> {
+  const how = yield* call(k, 'ext4_readpage_inline', () => inline(k, ino, index));
+  if (isErr(how)) {
+    yield* unlockFolio(k, ino, index);
+    return how;
+  }
+  if (how === 'not-inline') {
+    const read = yield* locked(k, iDataSem(ino), 'shared', 'ext4_mpage_readpages', () =>
+      readBlocks(k, ino, index),
+    );
+    if (isErr(read)) {
+      yield* unlockFolio(k, ino, index);
+      return read;
+    }
+  }
+  yield* unlockFolio(k, ino, index);
+}
+
+/** Inside a step: every block of the folio that is not uptodate comes from the medium, or is zero. */
+function readBlocks(k: Kernel, ino: number, index: number): Result<void> {
+  const folio = k.folio(ino, index);
+  const lastBlock = Math.ceil(k.inode(ino).size / k.blockSize);
+  for (const lblk of blocksOfPage(k, index)) {
+    if (folio.buffers && (k.fbuf(ino, lblk).state & BH.uptodate) !== 0) continue;
+    const at = (lblk - index * k.blocksPerPage) * k.blockSize;
+    const found = lblk < lastBlock ? lookupBlock(k, ino, lblk) : null;
+    if (isErr(found)) return found;
+    if (found !== null && found.state === 'mapped') {
+      setFolioData(k, ino, index, folioData(k, ino, index).splice(at, readMedium(k, found.block)));
+    } else {
+      zeroFolio(k, ino, index, at, at + k.blockSize);
+    }
+    if (folio.buffers) k.fbuf(ino, lblk).state |= BH.uptodate;
+  }
+  folio.uptodate = true;
+}
+
+/**
+ * Is [pos, pos + count) of a folio that is not uptodate as a whole readable from its buffers?
+ * @source mm/filemap.c filemap_range_uptodate; fs/buffer.c block_is_partially_uptodate
+ */
+function rangeUptodate(k: Kernel, ino: number, index: number, pos: number, count: number): boolean {
+  const folio = k.folio(ino, index);
+  if (folio.uptodate) return true;
+  if (k.blockSize >= PAGE_SIZE || !folio.buffers) return false;
+  const from = Math.max(0, pos - index * PAGE_SIZE);
+  const to = Math.min(PAGE_SIZE, from + count);
+  if (from < k.blockSize && to > PAGE_SIZE - k.blockSize) return false;
+  return blocksOfPage(k, index).every((lblk) => {
+    const start = (lblk - index * k.blocksPerPage) * k.blockSize;
+    return start + k.blockSize <= from || start >= to || (k.fbuf(ino, lblk).state & BH.uptodate) !== 0;
+  });
+}
+
+/**
+ * One folio, present and readable for [pos, pos + count): read in when it is not.
+ * @locks   invalidate_lock shared while a folio is added
+ * @source  mm/filemap.c filemap_get_pages, filemap_update_page, filemap_create_folio
+ */
+export function* filemapGetPage(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  count: number,
+  inline: ReadInlineFolio,
+): Op<Result<void>> {
+  const index = pageOf(pos);
+  for (;;) {
+    const state = yield* step(k, 'filemap_get_read_batch', () => {
+      const folio = k.folio(ino, index);
+      if (!folio.present) return 'absent';
+      return folio.uptodate ? 'ready' : 'stale';
+    });
+    if (state === 'ready') return;
+    yield* lock(k, invalidateLock(ino), 'shared');
+    if (state === 'absent') {
+      yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+    } else {
+      yield* lock(k, folioLock(ino, index));
+    }
+    const usable = yield* step(k, 'filemap_range_uptodate', () => {
+      if (!k.folio(ino, index).present) return 'gone';
+      return rangeUptodate(k, ino, index, pos, count) ? 'ready' : 'read';
+    });
+    if (usable !== 'read') {
+      yield* unlockFolio(k, ino, index);
+      yield* unlock(k, invalidateLock(ino));
+      if (usable === 'ready') return;
+      continue;
+    }
+    const read = yield* call(k, 'ext4_read_folio', () => readFolio(k, ino, index, inline));
+    yield* unlock(k, invalidateLock(ino));
+    return read;
+  }
+}
+
+/**
+ * Reads at most `length` bytes. Takes no inode lock: size and bytes are looked at when they are copied.
+ * @returns bytes read, or EIO
+ * @source  mm/filemap.c filemap_read
+ */
+export function* filemapRead(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  length: number,
+  inline: ReadInlineFolio,
+): Op<Result<Bytes>> {
+  const parts: Bytes[] = [];
+  const end = pos + length;
+  let next = pos;
+  while (next < end) {
+    const at = next;
+    const inside = yield* step(k, 'i_size_read', () => at < k.inode(ino).size);
+    if (!inside) break;
+    const got = yield* call(k, 'filemap_get_pages', () => filemapGetPage(k, ino, at, end - at, inline));
+    if (isErr(got)) return parts.length > 0 ? BytesValue.concat(parts) : got;
+    const part = yield* step(k, 'copy_folio_to_iter', () => {
+      const index = pageOf(at);
+      const stop = Math.min(k.inode(ino).size, end, (index + 1) * PAGE_SIZE);
+      if (stop <= at) return BytesValue.zero(0);
+      const bytes = folioData(k, ino, index).slice(offsetIn(at), offsetIn(at) + stop - at);
+      modelCheck(k, ino, at, bytes);
+      return bytes;
+    });
+    if (part.length === 0) break;
+    parts.push(part);
+    next += part.length;
+  }
+  return parts.length === 1 ? parts[0]! : BytesValue.concat(parts);
+}
+
+/**
+ * Drops the folios past a new size and zeros the tail of the one that straddles it.
+ * @locks   folio locks; the caller holds invalidate_lock exclusive
+ * @source  mm/truncate.c truncate_pagecache, truncate_inode_pages_range, truncate_inode_partial_folio
+ */
+export function* truncatePagecache(k: Kernel, ino: number, size: number): Op<void> {
+  const firstWhole = Math.ceil(size / PAGE_SIZE);
+  yield* step(k, 'unmap_mapping_range', () => {
+    for (const index of k.folioIndexes(ino)) if (index >= firstWhole) unmapFolio(k, ino, index);
+  });
+  const indexes = yield* step(k, 'find_lock_entries', () =>
+    k
+      .folioIndexes(ino)
+      .filter((index) => index >= Math.floor(size / PAGE_SIZE))
+      .join(','),
+  );
+  for (const index of indexes === '' ? [] : indexes.split(',').map(Number)) {
+    if (!(yield* lockIfPresent(k, ino, index))) continue;
+    yield* waitFor(
+      k,
+      'folio_wait_writeback',
+      () => !k.folio(ino, index).writeback,
+      () => {
+        if (index >= firstWhole) {
+          unmapFolio(k, ino, index);
+          removeFolio(k, ino, index);
+          return;
+        }
+        const from = offsetIn(size);
+        zeroFolio(k, ino, index, from, PAGE_SIZE);
+        invalidateBuffers(k, ino, index, from, PAGE_SIZE);
+      },
+    );
+    yield* unlockFolio(k, ino, index);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Zeroing in the page cache around a changing end of file.
+ */
+import { isErr, type Result } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE } from '../kernel.ts';
+import { BH } from '../state/tables.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { getBlockLook, readBlockIntoFolio } from './buffers.ts';
+import {
+  createEmptyBuffers,
+  getFolioLocked,
+  lockIfPresent,
+  markBufferDirty,
+  markFolioDirty,
+  offsetIn,
+  pageOf,
+  unlockFolio,
+  zeroFolio,
+} from './folio.ts';
+import { folioMkclean } from './rmap.ts';
+
+/** @source mm/truncate.c pagecache_isize_extended */
+export function* pagecacheIsizeExtended(k: Kernel, ino: number, from: number, to: number): Op<void> {
+  const bs = k.blockSize;
+  if (from >= to || bs >= PAGE_SIZE) return;
+  const rounded = Math.ceil(from / bs) * bs;
+  if (to <= rounded || rounded % PAGE_SIZE === 0) return;
+  const index = pageOf(from);
+  const cached = yield* step(k, 'filemap_lock_folio', () => k.folio(ino, index).present);
+  if (!cached || !(yield* lockIfPresent(k, ino, index))) return;
+  yield* step(k, 'folio_mkclean', () => {
+    if (folioMkclean(k, ino, index)) markFolioDirty(k, ino, index);
+  });
+  yield* unlockFolio(k, ino, index);
+}
+
+/** Zeros the partial blocks at both ends of [from, to). @source fs/ext4/inode.c ext4_zero_partial_blocks */
+export function* zeroPartialBlocks(k: Kernel, ino: number, from: number, to: number): Op<void> {
+  const bs = k.blockSize;
+  const last = to - 1;
+  const start = Math.floor(from / bs);
+  const end = Math.floor(last / bs);
+  const wholeEnd = last % bs === bs - 1;
+  if (start === end && (from % bs !== 0 || !wholeEnd)) {
+    yield* call(k, 'ext4_block_zero_page_range', () => blockZeroPageRange(k, ino, from, to - from));
+    return;
+  }
+  if (from % bs !== 0) {
+    yield* call(k, 'ext4_block_zero_page_range', () => blockZeroPageRange(k, ino, from, bs - (from % bs)));
+  }
+  if (!wholeEnd) {
+    yield* call(k, 'ext4_block_zero_page_range', () => blockZeroPageRange(k, ino, end * bs, (last % bs) + 1));
+  }
+}
+
+/**
+ * Zeros part of one block in the page cache; an inline file or a hole has nothing to zero.
+ * @locks   folio lock
+ * @source  fs/ext4/inode.c __ext4_block_zero_page_range
+ */
+export function* blockZeroPageRange(k: Kernel, ino: number, from: number, length: number): Op<Result<void>> {
+  const index = pageOf(from);
+  const lblk = Math.floor(from / k.blockSize);
+  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+  const mapped = yield* step(k, 'buffer_mapped?', () => {
+    createEmptyBuffers(k, ino, index);
+    return (k.fbuf(ino, lblk).state & BH.mapped) !== 0;
+  });
+  if (!mapped) {
+    const got = yield* call(k, 'ext4_get_block', () => getBlockLook(k, ino, lblk));
+    const still =
+      isErr(got) || !(yield* step(k, 'still unmapped?', () => (k.fbuf(ino, lblk).state & BH.mapped) !== 0));
+    if (still) {
+      yield* unlockFolio(k, ino, index);
+      return got;
+    }
+  }
+  yield* step(k, 'folio_zero_range; mark_buffer_dirty', () => {
+    const bh = k.fbuf(ino, lblk);
+    if (k.folio(ino, index).uptodate) bh.state |= BH.uptodate;
+    if ((bh.state & BH.uptodate) === 0) {
+      if ((bh.state & (BH.delay | BH.unwritten)) === 0) readBlockIntoFolio(k, ino, index, lblk);
+      bh.state |= BH.uptodate;
+    }
+    const at = offsetIn(from);
+    zeroFolio(k, ino, index, at, at + length);
+    markBufferDirty(k, ino, lblk);
+  });
+  yield* unlockFolio(k, ino, index);
+}

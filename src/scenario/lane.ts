@@ -1,0 +1,132 @@
+/**
+ * A lane: its lines parsed in order, and what can be known of them without running them. As in xfs_io, a lane has a
+ * list of open files and a list of mappings, one of each current; a verb that needs one where no earlier line can
+ * have made one is an error here, with its place, instead of an EBADF nobody meant to ask for.
+ *
+ * The lists, as xfs_io 6.1.0 keeps them (whoever runs a lane must do the same):
+ *   - `open` and `mmap` append, and what they made becomes current; a failed call changes nothing;
+ *   - `close` and `munmap` take the current one out and later ones move down by one: the one after it becomes
+ *     current, or the last one where it was the last;
+ *   - a mapping outlives the file it was made from.
+ * `@remount` and `@crash` end every process, so the lists of a lane are empty after them.
+ *
+ * Not verified here: what depends on a call's success, such as the number that a later `file N` means when an
+ * `open` before it failed.
+ */
+import type { Command, Line, Verb } from './ast.ts';
+import { type Place, ScenarioError } from './error.ts';
+import { parseLine } from './parse.ts';
+
+const ON_FILE: ReadonlySet<Verb> = new Set<Verb>([
+  ...(['close', 'pwrite', 'pread', 'mmap', 'truncate', 'falloc', 'fpunch', 'fzero', 'fcollapse'] as const),
+  ...(['finsert', 'fsync', 'fdatasync', 'syncfs', 'stat', 'fiemap', 'seek'] as const),
+]);
+const ON_MAPPING: ReadonlySet<Verb> = new Set<Verb>(['munmap', 'mwrite', 'mread', 'msync', 'mprotect']);
+
+/**
+ * @param texts  the lines of one lane
+ * @param place  file and lane; lines are numbered from 1
+ * @throws       ScenarioError at the first line that cannot be read or has nothing to work on
+ */
+export function parseLane(texts: readonly string[], place: Omit<Place, 'line'>): Line[] {
+  const lane = new LaneCheck();
+  return texts.map((text, index) => {
+    const linePlace = { ...place, line: index + 1 };
+    const line = parseLine(text, linePlace);
+    lane.next(line.command, linePlace);
+    return line;
+  });
+}
+
+/**
+ * A script: one command a line, as a file for `exec`. Blank lines and lines that begin with `#` are left out;
+ * line numbers are those of the text.
+ */
+export function parseScript(text: string, file?: string): Line[] {
+  const lane = new LaneCheck();
+  const lines: Line[] = [];
+  for (const [index, row] of text.split(/\r?\n/).entries()) {
+    if (/^\s*(#|$)/.test(row)) continue;
+    const place = { file, lane: 'script', line: index + 1 };
+    const line = parseLine(row, place);
+    lane.next(line.command, place);
+    lines.push(line);
+  }
+  return lines;
+}
+
+interface MappedRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+class LaneCheck {
+  private fileCount = 0;
+  private mappings: MappedRange[] = [];
+  private current = 0;
+
+  next(command: Command, place: Place): void {
+    const { verb } = command;
+    const fail = (problem: string, hint: string): never => {
+      throw new ScenarioError(problem, { ...place, column: 1 }, hint);
+    };
+    if (ON_FILE.has(verb) && this.fileCount === 0) {
+      fail(`${verb} needs an open file`, 'open one in this lane first: open -f /f');
+    }
+    if (ON_MAPPING.has(verb) && this.mappings.length === 0) {
+      fail(`${verb} needs a mapping`, 'map the file in this lane first: mmap -rw 0 4k');
+    }
+    switch (verb) {
+      case 'open':
+        this.fileCount++;
+        break;
+      case 'close':
+        this.fileCount--;
+        break;
+      case 'file':
+        if (command.index >= this.fileCount)
+          fail(`no file ${command.index}`, counted(this.fileCount, 'open file'));
+        break;
+      case 'mmap':
+        this.current = this.mappings.push({ offset: command.offset, length: command.length }) - 1;
+        break;
+      case 'munmap':
+        this.mappings.splice(this.current, 1);
+        this.current = Math.max(0, Math.min(this.current, this.mappings.length - 1));
+        break;
+      case 'mapping':
+        if (command.index >= this.mappings.length) {
+          fail(`no mapping ${command.index}`, counted(this.mappings.length, 'mapping'));
+        }
+        this.current = command.index;
+        break;
+      case 'mwrite':
+      case 'mread':
+        this.inside(command.offset, command.length, fail);
+        break;
+      case 'msync':
+        if (command.length !== null) this.inside(command.offset, command.length, fail);
+        break;
+      case '@remount':
+      case '@crash':
+        this.fileCount = 0;
+        this.mappings = [];
+        this.current = 0;
+        break;
+    }
+  }
+
+  private inside(offset: number, length: number, fail: (problem: string, hint: string) => never): void {
+    const mapped = this.mappings[this.current]!;
+    if (offset < mapped.offset || offset + length > mapped.offset + mapped.length) {
+      fail(
+        `bytes ${offset} to ${offset + length} are not all in the current mapping`,
+        `it maps ${mapped.offset} to ${mapped.offset + mapped.length}; offsets are those of the file`,
+      );
+    }
+  }
+}
+
+function counted(count: number, noun: string): string {
+  return count === 0 ? `this lane has no ${noun}` : `this lane has ${count}, counted from 0`;
+}

@@ -1,0 +1,419 @@
+/**
+ * Lanes as tasks: each line of a scenario is one call into the vfs, and its answer is an effect.
+ *
+ * A lane is a process: when its lines are done its mappings are unmapped and its files closed, in that order, as
+ * exit does; `@remount` and `@crash` do the same to their own lane first.
+ */
+import { Bytes } from '../bytes/bytes.ts';
+import { hasHandle } from '../device/journal.ts';
+import { type Errno, err, isErr, type Result } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
+import { folioLock, tryLock, unlock } from '../locks/lock.ts';
+import { modelPromise, modelSnapshot } from '../model.ts';
+import { munmap } from '../pagecache/fault.ts';
+import { removeFolio } from '../pagecache/folio.ts';
+import { unmapFolio } from '../pagecache/rmap.ts';
+import type { TaskSpec } from '../sched/machine.ts';
+import type { LineOutcome } from '../state/effects.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { fallocate } from '../vfs/fallocate.ts';
+import { close, currentFile, open } from '../vfs/file.ts';
+import { load, mmap, mprotect, msync, store } from '../vfs/mmap.ts';
+import { crash, dropCaches, remount } from '../vfs/mount.ts';
+import { evictIfUnused as evict, listNames, resolve, unlink } from '../vfs/namei.ts';
+import { pread, pwrite } from '../vfs/rw.ts';
+import { fiemap, seek, stat } from '../vfs/stat.ts';
+import { ftruncate } from '../vfs/truncate.ts';
+import { getxattr, setxattr } from '../vfs/xattr.ts';
+import { syncEverything, syncFile, syncFilesystem, syncInodes } from '../writeback/sync.ts';
+import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
+import type { Command, Line } from './ast.ts';
+import { ScenarioError } from './error.ts';
+
+/** Verbs that a scenario may have and the emulator does not model yet. */
+const UNMODELLED = new Set<Command['verb']>([
+  'fzero',
+  'fcollapse',
+  'finsert',
+  'mkdir',
+  'rmdir',
+  'mv',
+  'ln',
+  '@verity',
+]);
+
+/** @throws ScenarioError naming the first line that the emulator cannot carry out */
+export function checkModelled(lines: readonly Line[], file?: string): void {
+  for (const { command, lane, line } of lines) {
+    if (UNMODELLED.has(command.verb)) {
+      throw new ScenarioError(`${command.verb} is not modelled by the emulator yet`, {
+        file,
+        lane,
+        line,
+        column: 1,
+      });
+    }
+    if (command.verb === 'open' && command.direct) {
+      throw new ScenarioError('O_DIRECT (open -d) is not modelled by the emulator yet', {
+        file,
+        lane,
+        line,
+        column: 1,
+      });
+    }
+  }
+}
+
+/**
+ * The task of a lane.
+ * @param mm    its address space; lanes with the same number are threads of one process
+ * @param last  starts when every other task is finished
+ */
+export function laneTask(name: string, lines: readonly Line[], mm: number, last = false): TaskSpec {
+  const prepared = lines.map((line) => ({ line, run: prepare(line.command) }));
+  return {
+    name,
+    mm,
+    last,
+    *program(k) {
+      for (const { line, run } of prepared) yield* call(k, line.text, () => runLine(k, line, run));
+      yield* call(k, 'do_exit', () => exit(k));
+    },
+  };
+}
+
+type Run = (k: Kernel) => Op<LineOutcome>;
+
+function* runLine(k: Kernel, line: Line, run: Run): Op<void> {
+  const outcome = yield* call(k, line.command.verb, () => run(k));
+  yield* step(k, 'return to user space', () => {
+    k.warnOn('handle-leak', hasHandle(k));
+    k.emit({ type: 'result', line: line.line, text: line.text, result: outcome });
+  });
+}
+
+/** munmap everything, close everything. */
+function* exit(k: Kernel): Op<void> {
+  for (;;) {
+    const slot = yield* step(
+      k,
+      'exit_mmap',
+      () => k.world.secondKeys('vma', k.mm).find((s) => k.vma(k.mm, s).live) ?? -1,
+    );
+    if (slot < 0) break;
+    const ino = yield* step(k, 'vma', () => k.vma(k.mm, slot).ino);
+    yield* call(k, 'munmap', () => munmap(k, slot));
+    yield* call(k, 'iput', () => evict(k, ino));
+  }
+  for (;;) {
+    const more = yield* step(k, 'exit_files', () => currentFile(k) !== null);
+    if (!more) break;
+    yield* call(k, 'close', () => close(k));
+  }
+}
+
+const failed = (errno: Errno | 'SIGBUS'): LineOutcome => ({ errno });
+const outcome = (ret: Result<unknown>): LineOutcome => (isErr(ret) ? failed(ret.errno) : { ret: 0 });
+
+/** The current file's inode number, or EBADF. */
+function* current(k: Kernel, forWriting = false): Op<Result<number>> {
+  const found = yield* step(k, 'fdget', () => {
+    const file = currentFile(k);
+    if (file === null) return -1;
+    return file.readonly ? -2 - file.ino : file.ino;
+  });
+  if (found === -1) return err('EBADF');
+  if (found >= 0) return found;
+  return forWriting ? err('EBADF') : -2 - found;
+}
+
+/** The slot of the current mapping: the list holds live slots in order; null when there is none. */
+function* currentMapping(k: Kernel): Op<number | null> {
+  const slot = yield* step(k, 'current mapping', () => {
+    const live = liveMappings(k);
+    return live[Math.min(k.taskRecord(k.task).mapping, live.length - 1)] ?? -1;
+  });
+  return slot < 0 ? null : slot;
+}
+
+const liveMappings = (k: Kernel): number[] =>
+  k.world.secondKeys('vma', k.mm).filter((slot) => k.vma(k.mm, slot).live);
+
+/** Runs `body` on the current file. */
+function onFile(body: (k: Kernel, ino: number) => Op<LineOutcome>, forWriting = false): Run {
+  return function* (k) {
+    const ino = yield* current(k, forWriting);
+    return isErr(ino) ? failed(ino.errno) : yield* body(k, ino);
+  };
+}
+
+function onMapping(body: (k: Kernel, slot: number) => Op<LineOutcome>): Run {
+  return function* (k) {
+    const slot = yield* currentMapping(k);
+    return slot === null ? failed('EINVAL') : yield* body(k, slot);
+  };
+}
+
+function onPath(path: string, body: (k: Kernel, ino: number) => Op<LineOutcome>): Run {
+  return function* (k) {
+    const ino = yield* resolve(k, path);
+    return isErr(ino) ? failed(ino.errno) : yield* body(k, ino);
+  };
+}
+
+/** fsync and its kin: what the model holds when the call starts is promised when it returns. */
+function durable(datasync: boolean): Run {
+  return onFile(function* (k, ino) {
+    const promise = yield* step(k, 'fsync begins', () => modelSnapshot(k, ino));
+    const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, datasync));
+    if (!isErr(ret)) yield* step(k, 'fsync returns', () => modelPromise(k, ino, promise));
+    return outcome(ret);
+  });
+}
+
+function durableAll(name: string, body: (k: Kernel) => Op<void>): Run {
+  return function* (k) {
+    const promises = yield* step(k, `${name} begins`, () =>
+      k.world.firstKeys('ghost').map((ino) => ({ ino, promise: modelSnapshot(k, ino) })),
+    );
+    yield* call(k, name, () => body(k));
+    yield* step(k, `${name} returns`, () => {
+      for (const { ino, promise } of promises) modelPromise(k, ino, promise);
+    });
+    return { ret: 0 };
+  };
+}
+
+/** What a command does, with everything that can be computed beforehand computed. */
+function prepare(c: Command): Run {
+  switch (c.verb) {
+    case 'open':
+      return function* (k) {
+        const ret = yield* call(k, 'open', () => open(k, c.path, c));
+        return isErr(ret) ? failed(ret.errno) : { ret: 0 };
+      };
+    case 'close':
+      return onFile(function* (k) {
+        yield* call(k, 'close', () => close(k));
+        return { ret: 0 };
+      });
+    case 'file':
+      return function* (k) {
+        const ok = yield* step(k, 'file', () => {
+          if (!k.file(k.task, c.index).open) return false;
+          k.taskRecord(k.task).file = c.index;
+          return true;
+        });
+        return ok ? { ret: 0 } : failed('EBADF');
+      };
+    case 'pwrite': {
+      const data = Bytes.fromHex(c.data);
+      const pieces: Bytes[] = [];
+      for (let at = 0; at < data.length; at += c.block)
+        pieces.push(data.slice(at, Math.min(data.length, at + c.block)));
+      return onFile(function* (k, ino) {
+        let done = 0;
+        for (const piece of pieces) {
+          const pos = c.offset + done;
+          const append = yield* step(k, 'file flags', () => currentFile(k)!.append);
+          const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, append));
+          if (isErr(ret))
+            return done > 0 && ret.errno === 'ENOSPC' ? { ret: done, errno: ret.errno } : failed(ret.errno);
+          done += ret;
+          if (ret < piece.length) break;
+          const sync = yield* step(k, 'O_SYNC?', () => currentFile(k)!.sync);
+          if (sync) yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false));
+        }
+        return { ret: done };
+      }, true);
+    }
+    case 'pread':
+      return onFile(function* (k, ino) {
+        const parts: Bytes[] = [];
+        let done = 0;
+        while (done < c.length) {
+          const pos = c.offset + done;
+          const take = Math.min(c.block, c.length - done);
+          const part = yield* call(k, 'read', () => pread(k, ino, pos, take));
+          if (isErr(part)) return failed(part.errno);
+          if (part.length === 0) break;
+          parts.push(part);
+          done += part.length;
+          if (part.length < take) break;
+        }
+        return { ret: done, data: Bytes.concat(parts).toHex() };
+      });
+    case 'mmap':
+      return onFile(function* (k, ino) {
+        const mayWrite = yield* step(k, 'file mode', () => !currentFile(k)!.readonly);
+        if (c.shared && c.write && !mayWrite) return failed('EACCES');
+        const ret = yield* call(k, 'mmap', () => mmap(k, { ...c, ino, mayWrite }));
+        if (isErr(ret)) return failed(ret.errno);
+        yield* step(k, 'current mapping', () => {
+          k.taskRecord(k.task).mapping = liveMappings(k).indexOf(ret);
+        });
+        return { ret: 0 };
+      });
+    case 'mapping':
+      return function* (k) {
+        const ok = yield* step(k, 'mapping', () => {
+          if (c.index >= liveMappings(k).length) return false;
+          k.taskRecord(k.task).mapping = c.index;
+          return true;
+        });
+        return ok ? { ret: 0 } : failed('EINVAL');
+      };
+    case 'munmap':
+      return onMapping(function* (k, slot) {
+        const ino = yield* step(k, 'vma', () => k.vma(k.mm, slot).ino);
+        yield* call(k, 'munmap', () => munmap(k, slot));
+        yield* step(k, 'current mapping', () => {
+          const task = k.taskRecord(k.task);
+          task.mapping = Math.max(0, Math.min(task.mapping, liveMappings(k).length - 1));
+        });
+        yield* call(k, 'iput', () => evict(k, ino));
+        return { ret: 0 };
+      });
+    case 'mwrite': {
+      const data = Bytes.fromHex(c.data);
+      return onMapping(function* (k, slot) {
+        const allowed = yield* step(k, 'VM_WRITE?', () => k.vma(k.mm, slot).write);
+        if (!allowed) return failed('EFAULT');
+        const ok = yield* call(k, 'mwrite', () => store(k, slot, c.offset, data));
+        return ok ? { ret: data.length } : failed('SIGBUS');
+      });
+    }
+    case 'mread':
+      return onMapping(function* (k, slot) {
+        const data = yield* call(k, 'mread', () => load(k, slot, c.offset, c.length));
+        return data === null ? failed('SIGBUS') : { ret: data.length, data: data.toHex() };
+      });
+    case 'msync':
+      return onMapping(function* (k, slot) {
+        return outcome(yield* call(k, 'msync', () => msync(k, slot, c.sync)));
+      });
+    case 'mprotect':
+      return onMapping(function* (k, slot) {
+        return outcome(yield* call(k, 'mprotect', () => mprotect(k, slot, c.read, c.write)));
+      });
+    case 'truncate':
+      return onFile(function* (k, ino) {
+        return outcome(yield* call(k, 'ftruncate', () => ftruncate(k, ino, c.length)));
+      }, true);
+    case 'falloc':
+      return onFile(function* (k, ino) {
+        const mode = c.keepSize ? 'keep-size' : 'allocate';
+        return outcome(yield* call(k, 'ext4_fallocate', () => fallocate(k, ino, mode, c.offset, c.length)));
+      }, true);
+    case 'fpunch':
+      return onFile(function* (k, ino) {
+        return outcome(
+          yield* call(k, 'ext4_fallocate', () => fallocate(k, ino, 'punch', c.offset, c.length)),
+        );
+      }, true);
+    case 'fsync':
+      return durable(false);
+    case 'fdatasync':
+      return durable(true);
+    case 'sync':
+      return durableAll('sync', syncEverything);
+    case 'syncfs':
+      return durableAll('syncfs', syncFilesystem);
+    case 'stat':
+      return onFile(function* (k, ino) {
+        const found = yield* call(k, 'stat', () => stat(k, ino));
+        return { ret: 0, stat: found };
+      });
+    case 'fiemap':
+      return onFile(function* (k, ino) {
+        const extents = yield* call(k, 'fiemap', () => fiemap(k, ino));
+        return isErr(extents) ? failed(extents.errno) : { ret: 0, extents };
+      });
+    case 'seek':
+      return onFile(function* (k, ino) {
+        const ret = yield* call(k, 'lseek', () => seek(k, ino, c.whence, c.offset));
+        return isErr(ret) ? failed(ret.errno) : { ret };
+      });
+    case 'rm':
+      return function* (k) {
+        return outcome(yield* call(k, 'unlink', () => unlink(k, c.path)));
+      };
+    case 'ls':
+      return onPath(c.path, function* (k, ino) {
+        const names = yield* step(k, 'iterate_dir', () => listNames(k, ino));
+        return isErr(names) ? failed(names.errno) : { ret: 0, names };
+      });
+    case 'setfattr': {
+      const value = Bytes.fromHex(c.value);
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'setxattr', () => setxattr(k, ino, c.name, value)));
+      });
+    }
+    case 'rmfattr':
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'removexattr', () => setxattr(k, ino, c.name, null)));
+      });
+    case 'getfattr':
+      return onPath(c.path, function* (k, ino) {
+        const value = yield* call(k, 'getxattr', () => getxattr(k, ino, c.name));
+        return isErr(value) ? failed(value.errno) : { ret: value.length, data: value.toHex() };
+      });
+    case '@writepages':
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'sync_file_range', () => writeAndWait(k, ino)));
+      });
+    case '@flush':
+      return function* (k) {
+        yield* call(k, 'wb_workfn', () => syncInodes(k, SYNC_NONE));
+        return { ret: 0 };
+      };
+    case '@commit':
+      return function* (k) {
+        yield* commit(k);
+        return { ret: 0 };
+      };
+    case '@reclaim':
+      return onPath(c.path, function* (k, ino) {
+        yield* call(k, 'shrink_folio_list', () => reclaim(k, ino));
+        return { ret: 0 };
+      });
+    case '@drop_caches':
+      return function* (k) {
+        yield* call(k, 'drop_caches', () => dropCaches(k));
+        return { ret: 0 };
+      };
+    case '@remount':
+      return function* (k) {
+        yield* call(k, 'do_exit', () => exit(k));
+        return outcome(yield* call(k, 'remount', () => remount(k)));
+      };
+    case '@crash':
+      return function* (k) {
+        yield* call(k, 'crash', () => crash(k));
+        return { ret: 0 };
+      };
+    default:
+      throw new Error(`${c.verb} should have been refused by checkModelled`);
+  }
+}
+
+/**
+ * Reclaim of every folio of a file: unmap, which moves PTE dirt to the folio, and drop what is clean. Dirty folios
+ * stay for the flusher.
+ * @source mm/vmscan.c shrink_folio_list
+ */
+function* reclaim(k: Kernel, ino: number): Op<void> {
+  const indexes = yield* step(k, 'isolate_lru_folios', () => k.folioIndexes(ino).join(','));
+  for (const index of indexes === '' ? [] : indexes.split(',').map(Number)) {
+    const got = yield* tryLock(k, folioLock(ino, index));
+    if (!got) continue;
+    yield* step(k, 'try_to_unmap; __remove_mapping', () => {
+      const folio = k.folio(ino, index);
+      if (!folio.present || folio.writeback) return;
+      unmapFolio(k, ino, index);
+      if (!folio.dirty && k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
+    });
+    yield* unlock(k, folioLock(ino, index));
+  }
+}

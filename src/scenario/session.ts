@@ -1,0 +1,188 @@
+/**
+ * From a scenario to something that runs: a kernel over a world, the mounted volume, setup done, tasks ready.
+ *
+ *   image ─▶ FlatWorld ─ mount ─ setup (one task, to the end) ─▶ start state ─▶ explore     (searching world)
+ *                                                                     └───────▶ record      (recording world)
+ */
+import { freeRuns, takeRun } from '../balloc/balloc.ts';
+import type { Design } from '../designs/design.ts';
+import { journalStart, journalStop } from '../device/journal.ts';
+import { isErr } from '../errno.ts';
+import { iData, markInodeDirty } from '../inode/update.ts';
+import { Kernel, type MountOptions } from '../kernel.ts';
+import { modelDeath } from '../model.ts';
+import { type Atomic, Machine, type TaskSpec } from '../sched/machine.ts';
+import { FlatWorld } from '../state/flat.ts';
+import { RecordingWorld } from '../state/recording.ts';
+import type { Snapshot, World } from '../state/world.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { mountVolume } from '../vfs/mount.ts';
+import { openPath } from '../vfs/namei.ts';
+import * as extent from '../volume/extent.ts';
+import type { Image } from '../volume/image.ts';
+import { syncEverything } from '../writeback/sync.ts';
+import type { Line } from './ast.ts';
+import { ScenarioError } from './error.ts';
+import type { MountOption } from './image.ts';
+import { checkModelled, laneTask } from './program.ts';
+import type { Lane, Scenario } from './schema.ts';
+
+/** Every timestamp: 2020-09-13, so that no run depends on a clock. */
+export const NOW = 1_600_000_000;
+/** i_generation of every new inode. */
+export const GENERATION = 0x1e4f_1ab5;
+
+/** Mount options with the kernel's defaults filled in. */
+export function mountOptions(options: readonly MountOption[], hasJournal: boolean): MountOptions {
+  const data = options.find((option) => option.startsWith('data='))?.slice(5) as
+    | MountOptions['data']
+    | undefined;
+  const delalloc = !options.includes('nodelalloc') && data !== 'journal';
+  return {
+    delalloc,
+    data: data ?? (hasJournal ? 'ordered' : 'writeback'),
+    dioreadNolock: delalloc && !options.includes('dioread_lock'),
+    autoDaAlloc: !options.includes('noauto_da_alloc'),
+  };
+}
+
+export function makeKernel(world: World, image: Image, mount: MountOptions, design: Design): Kernel {
+  return new Kernel({
+    world,
+    geo: image.geometry,
+    baseBlock: (block) => image.block(block),
+    mount,
+    hooks: design.hooks,
+    now: NOW,
+    generation: GENERATION,
+  });
+}
+
+/** What a run starts from. The world holds the state after mount and setup. */
+export interface Session {
+  readonly image: Image;
+  readonly mount: MountOptions;
+  readonly design: Design;
+  readonly world: FlatWorld;
+  readonly k: Kernel;
+  readonly specs: readonly TaskSpec[];
+}
+
+/** What a session is made from; a scenario has all of it, a script has one lane. */
+export interface SessionInput {
+  readonly file?: string;
+  readonly setup: readonly Line[];
+  readonly lanes: readonly Lane[];
+  readonly after: readonly Line[];
+  readonly freeBlocks: number | null;
+}
+
+/**
+ * Mounts, runs setup, prepares the lanes.
+ * @throws ScenarioError for a verb that is not modelled, a read-only volume, or setup that does not run to its end
+ */
+export function startSession(
+  input: SessionInput | Scenario,
+  image: Image,
+  design: Design,
+  options: readonly MountOption[],
+): Session {
+  const { file } = input;
+  const all = [...input.setup, ...input.lanes.flatMap((lane) => lane.lines), ...input.after];
+  checkModelled(all, file);
+  const { readOnlyReason, hasJournal, blockSize } = image.geometry;
+  if (readOnlyReason !== undefined)
+    throw new ScenarioError(`the image may only be read: ${readOnlyReason}`, { file });
+  if (blockSize > 4096)
+    throw new ScenarioError(`blocks of ${blockSize} bytes are larger than a page`, { file });
+  const mount = mountOptions(options, hasJournal);
+  if (mount.data === 'journal')
+    throw new ScenarioError('data=journal is not modelled by the emulator yet', { file });
+  const world = new FlatWorld();
+  const k = makeKernel(world, image, mount, design);
+  mountVolume(k);
+  runToEnd(k, [laneTask('setup', input.setup, 0)], file);
+  if (input.freeBlocks !== null) fillVolume(k, input.freeBlocks, file);
+  const specs = input.lanes.map((lane, number) => laneTask(lane.name, lane.lines, number));
+  if (input.after.length > 0) specs.push(laneTask('after', input.after, specs.length, true));
+  return { image, mount, design, world, k, specs };
+}
+
+/** Runs tasks one after another until nothing can run. */
+export function runToEnd(k: Kernel, specs: readonly TaskSpec[], file?: string, atomic?: Atomic): void {
+  const machine = new Machine(k, specs, atomic);
+  for (;;) {
+    const [task] = machine.runnable();
+    if (task === undefined) break;
+    machine.resume(task);
+  }
+  if (!machine.allFinished) {
+    const why = k.sb.halted ? 'it hit a BUG_ON' : 'it waits for something that never comes';
+    throw new ScenarioError(`${specs[0]?.name ?? 'a lane'} does not run to its end: ${why}`, { file });
+  }
+}
+
+/** The file that holds the blocks which `freeBlocks` takes out of circulation. */
+export const FILLER = '/filler';
+
+/** Takes blocks out of circulation until `leave` are free: the file /filler gets them, unwritten. */
+function fillVolume(k: Kernel, leave: number, file?: string): void {
+  if (leave > k.sb.freeBlocks) {
+    throw new ScenarioError(`freeBlocks ${leave}: the volume has only ${k.sb.freeBlocks} free blocks`, {
+      file,
+    });
+  }
+  const filler: TaskSpec = { name: 'filler', mm: 0, last: false, program: (task) => fill(task, leave) };
+  runToEnd(k, [filler], file);
+  if (k.sb.freeBlocks !== leave) {
+    throw new ScenarioError(`freeBlocks ${leave}: free space is too scattered for one file to hold it`, {
+      file,
+    });
+  }
+}
+
+function* fill(k: Kernel, leave: number): Op<void> {
+  const ino = yield* openPath(k, FILLER, true);
+  if (isErr(ino)) return;
+  yield* journalStart(k);
+  yield* step(k, 'fill the volume', () => {
+    let spare = leave;
+    let lblk = 0;
+    for (let group = 0; group < k.geo.groupCount; group++) {
+      for (const run of freeRuns(k, group)) {
+        const keep = Math.min(spare, run.count);
+        spare -= keep;
+        for (let at = keep; at < run.count; ) {
+          const count = Math.min(run.count - at, extent.UNWRITTEN_MAX_LEN);
+          const root = extent.insert(iData(k, ino), lblk, run.start + at, count, true);
+          if (root === 'full') return;
+          takeRun(k, ino, run.start + at, count);
+          k.inode(ino).iData = root;
+          at += count;
+          lblk += count;
+        }
+      }
+    }
+    markInodeDirty(k, ino);
+    modelDeath(k, ino);
+  });
+  yield* journalStop(k);
+  yield* call(k, 'sync', () => syncEverything(k));
+}
+
+/** A recording world that starts where the session stands. */
+export function recordingKernel(session: Session): { world: RecordingWorld; k: Kernel } {
+  const world = new RecordingWorld(session.world.snapshot());
+  return { world, k: makeKernel(world, session.image, session.mount, session.design) };
+}
+
+/** A second searching world with the same state. */
+export function flatKernel(
+  session: Session,
+  state: Snapshot = session.world.snapshot(),
+): { world: FlatWorld; k: Kernel } {
+  const world = new FlatWorld();
+  world.restore(state);
+  return { world, k: makeKernel(world, session.image, session.mount, session.design) };
+}

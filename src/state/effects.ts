@@ -1,0 +1,35 @@
+/**
+ * Typed effects: what a step did, in words a reader follows, beside the field changes that the recording world
+ * finds by itself. Emitted only when somebody listens; never part of the state.
+ */
+import type { Bytes } from '../bytes/bytes.ts';
+import type { FindingId } from './findings.ts';
+
+export type Effect =
+  | {
+      readonly type: 'acquire' | 'release' | 'queue';
+      readonly lock: string;
+      readonly mode: string;
+      readonly instance: string;
+    }
+  | { readonly type: 'finding'; readonly id: FindingId; readonly message: string }
+  | { readonly type: 'result'; readonly line: number; readonly text: string; readonly result: LineOutcome }
+  | { readonly type: 'reach'; readonly name: string }
+  | { readonly type: 'submit'; readonly block: number; readonly data: Bytes; readonly why: string }
+  | { readonly type: 'commit' | 'checkpoint' | 'replay'; readonly blocks: readonly number[] }
+  | { readonly type: 'note'; readonly text: string };
+
+/** What a scenario line answered; the fields of `LineResult` without the text. */
+export interface LineOutcome {
+  readonly ret?: number;
+  readonly errno?: string;
+  readonly data?: string;
+  readonly stat?: {
+    readonly size: number;
+    readonly blocks: number;
+    readonly nlink: number;
+    readonly mode: number;
+  };
+  readonly extents?: readonly { readonly logical: number; readonly length: number; readonly flags: number }[];
+  readonly names?: readonly string[];
+}

@@ -1,0 +1,309 @@
+/**
+ * The searching world: every field is a word (two for u53) of one Int32Array, values are interned ids, an undo log
+ * takes a step back, and a 64-bit digest is kept up to date by the words that change.
+ *
+ * Addresses are handed out on first use and are not part of the state: the digest mixes each word with a salt
+ * made of table, keys and field, and content through its own digest. So equal states have equal digests in every
+ * world and on every machine.
+ *
+ * Not verified: two different states may share a 64-bit digest (odds n²/2^65).
+ */
+import { Bytes } from '../bytes/bytes.ts';
+import { type FieldSpecs, type FieldValue, mix1, mix2, saltOf, valueDigest } from './schema.ts';
+import { fieldsOf, type Rec, TABLE_NAMES, TABLES, type TableName, tableIndex } from './tables.ts';
+import type { Snapshot, World } from './world.ts';
+
+const wordsOf = (fields: FieldSpecs): number =>
+  Object.values(fields).reduce((sum, field) => sum + (field.kind === 'u53' ? 2 : 1), 0);
+
+interface FlatRecord {
+  readonly w: FlatWorld;
+  readonly base: number;
+}
+type RecordClass = new (w: FlatWorld, base: number) => FlatRecord;
+
+const makeClass = (fields: FieldSpecs): RecordClass => {
+  class Record_ implements FlatRecord {
+    readonly w: FlatWorld;
+    readonly base: number;
+    constructor(w: FlatWorld, base: number) {
+      this.w = w;
+      this.base = base;
+    }
+  }
+  let word = 0;
+  for (const [name, { kind }] of Object.entries(fields)) {
+    const off = word;
+    word += kind === 'u53' ? 2 : 1;
+    const accessors: Record<typeof kind, ThisType<FlatRecord> & PropertyDescriptor> = {
+      int: {
+        get() {
+          return this.w.mem[this.base + off];
+        },
+        set(v: number) {
+          this.w.setInt(this.base + off, v | 0);
+        },
+      },
+      bool: {
+        get() {
+          return this.w.mem[this.base + off] !== 0;
+        },
+        set(v: boolean) {
+          this.w.setInt(this.base + off, v ? 1 : 0);
+        },
+      },
+      u53: {
+        get() {
+          return (this.w.mem[this.base + off]! >>> 0) + this.w.mem[this.base + off + 1]! * 0x1_0000_0000;
+        },
+        set(v: number) {
+          this.w.setInt(this.base + off, v | 0);
+          this.w.setInt(this.base + off + 1, Math.floor(v / 0x1_0000_0000));
+        },
+      },
+      bytes: {
+        get() {
+          return this.w.values[this.w.mem[this.base + off]!];
+        },
+        set(v: Bytes | null) {
+          this.w.setValue(this.base + off, v === null ? 0 : this.w.internBytes(v));
+        },
+      },
+      value: {
+        get() {
+          return this.w.values[this.w.mem[this.base + off]!];
+        },
+        set(v: unknown) {
+          this.w.setValue(this.base + off, v === null ? 0 : this.w.internValue(v));
+        },
+      },
+    };
+    Object.defineProperty(Record_.prototype, name, { enumerable: true, ...accessors[kind] });
+  }
+  return Record_;
+};
+
+const CLASSES: readonly RecordClass[] = TABLE_NAMES.map((name) => makeClass(fieldsOf(name)));
+const WORDS: readonly number[] = TABLE_NAMES.map((name) => wordsOf(fieldsOf(name)));
+
+class FlatTable {
+  readonly rows: FlatRecord[][] = [];
+  readonly first: number[] = [];
+  readonly second = new Map<number, number[]>();
+}
+
+const insertSorted = (list: number[], key: number): void => {
+  let at = list.length;
+  while (at > 0 && list[at - 1]! > key) at--;
+  list.splice(at, 0, key);
+};
+
+export class FlatWorld implements World {
+  mem: Int32Array = new Int32Array(1 << 12);
+  #salt: Int32Array = new Int32Array(1 << 12);
+  #used = 0;
+
+  /** Interned values; index 0 is null. */
+  readonly values: (Bytes | object | null)[] = [null];
+  #digestLo: number[] = [0];
+  #digestHi: number[] = [0];
+  readonly #byIdentity = new Map<unknown, number>();
+  readonly #byDigest = new Map<number, number[]>();
+
+  /** Digest of the data: changed by every write. */
+  z1 = 0;
+  z2 = 0;
+
+  /** Undo log: address, old word. Written only while `logging`. */
+  logging = false;
+  #log: Int32Array = new Int32Array(1 << 12);
+  logLength = 0;
+
+  readonly #tables: readonly FlatTable[] = TABLE_NAMES.map(() => new FlatTable());
+
+  rec<T extends TableName>(table: T, a: number, b: number): Rec<T> {
+    return this.recAt(tableIndex[table], a, b) as unknown as Rec<T>;
+  }
+
+  recAt(index: number, a: number, b: number): FlatRecord {
+    return this.#tables[index]!.rows[a]?.[b] ?? this.#make(index, a, b);
+  }
+
+  #make(index: number, a: number, b: number): FlatRecord {
+    const table = this.#tables[index]!;
+    const words = WORDS[index]!;
+    while (this.#used + words > this.mem.length) {
+      const grow = (old: Int32Array): Int32Array => {
+        const bigger = new Int32Array(old.length * 2);
+        bigger.set(old);
+        return bigger;
+      };
+      this.mem = grow(this.mem);
+      this.#salt = grow(this.#salt);
+    }
+    const base = this.#used;
+    this.#used += words;
+    for (let word = 0; word < words; word++) this.#salt[base + word] = saltOf(index, a, b, word);
+    const record = new CLASSES[index]!(this, base);
+    let row = table.rows[a];
+    if (row === undefined) {
+      row = table.rows[a] = [];
+      insertSorted(table.first, a);
+      table.second.set(a, []);
+    }
+    row[b] = record;
+    insertSorted(table.second.get(a)!, b);
+    return record;
+  }
+
+  firstKeys(table: TableName): readonly number[] {
+    return this.#tables[tableIndex[table]]!.first;
+  }
+
+  secondKeys(table: TableName, a: number): readonly number[] {
+    return this.#tables[tableIndex[table]]!.second.get(a) ?? [];
+  }
+
+  setInt(at: number, word: number): void {
+    const old = this.mem[at]!;
+    if (old === word) return;
+    const salt = this.#salt[at]!;
+    this.z1 = (this.z1 - mix1(salt, old) + mix1(salt, word)) | 0;
+    this.z2 = (this.z2 - mix2(salt, old) + mix2(salt, word)) | 0;
+    if (this.logging) this.#push(at, old);
+    this.mem[at] = word;
+  }
+
+  setValue(at: number, id: number): void {
+    const old = this.mem[at]!;
+    if (old === id) return;
+    const salt = this.#salt[at]!;
+    this.z1 = (this.z1 - mix1(salt, this.#digestLo[old]!) + mix1(salt, this.#digestLo[id]!)) | 0;
+    this.z2 = (this.z2 - mix2(salt, this.#digestHi[old]!) + mix2(salt, this.#digestHi[id]!)) | 0;
+    if (this.logging) this.#push(at, old);
+    this.mem[at] = id;
+  }
+
+  #push(at: number, old: number): void {
+    if (this.logLength + 2 > this.#log.length) {
+      const bigger = new Int32Array(this.#log.length * 2);
+      bigger.set(this.#log);
+      this.#log = bigger;
+    }
+    this.#log[this.logLength++] = at;
+    this.#log[this.logLength++] = old;
+  }
+
+  /** Takes back every write since the log had `mark` entries; the caller restores z1 and z2. */
+  undo(mark: number): void {
+    const log = this.#log;
+    let i = this.logLength;
+    while (i > mark) {
+      i -= 2;
+      this.mem[log[i]!] = log[i + 1]!;
+    }
+    this.logLength = mark;
+  }
+
+  internBytes(v: Bytes): number {
+    const known = this.#byIdentity.get(v);
+    if (known !== undefined) return known;
+    // Content digests are the fast path; equality decides.
+    return this.#intern(v, v.lo || 1, v.hi || 1, (other) => other instanceof Bytes && other.equals(v));
+  }
+
+  internValue(v: unknown): number {
+    const known = this.#byIdentity.get(v);
+    if (known !== undefined) return known;
+    const [lo, hi] = valueDigest(v);
+    return this.#intern(v, lo, hi, (other) => !(other instanceof Bytes));
+  }
+
+  #intern(v: unknown, lo: number, hi: number, same: (other: unknown) => boolean): number {
+    const key = (lo >>> 0) * 0x20_0000 + ((hi >>> 0) & 0x1f_ffff);
+    const bucket = this.#byDigest.get(key);
+    if (bucket !== undefined) {
+      for (const id of bucket) {
+        if (this.#digestLo[id] === lo && this.#digestHi[id] === hi && same(this.values[id])) return id;
+      }
+    }
+    const id = this.values.length;
+    this.values.push(v as Bytes | object);
+    this.#digestLo.push(lo);
+    this.#digestHi.push(hi);
+    if (bucket === undefined) this.#byDigest.set(key, [id]);
+    else bucket.push(id);
+    this.#byIdentity.set(v, id);
+    return id;
+  }
+
+  digest(): string {
+    return hex64(this.z1, this.z2);
+  }
+
+  /** Bytes of one stored state: the words in use. */
+  get stateBytes(): number {
+    return this.#used * 4;
+  }
+
+  /** A copy of the words, for `load`. Values are shared. */
+  save(): FlatMark {
+    return { words: this.mem.slice(0, this.#used), z1: this.z1, z2: this.z2 };
+  }
+
+  load(mark: FlatMark): void {
+    this.mem.fill(0, mark.words.length, this.#used);
+    this.mem.set(mark.words);
+    this.z1 = mark.z1;
+    this.z2 = mark.z2;
+    this.logLength = 0;
+  }
+
+  /** Takes over a state given as plain data; only into a fresh world. */
+  restore(state: Snapshot): void {
+    for (const name of TABLE_NAMES) {
+      for (const [key, row] of Object.entries(state[name] ?? {})) {
+        const [a = 0, b = 0] = key.split(',').map(Number);
+        Object.assign(this.recAt(tableIndex[name], a, b), row);
+      }
+    }
+    this.logLength = 0;
+  }
+
+  /** The state as plain data. */
+  snapshot(): Snapshot {
+    const out: Record<string, Record<string, Record<string, FieldValue>>> = {};
+    TABLE_NAMES.forEach((name, index) => {
+      const fields = Object.keys(fieldsOf(name));
+      const words = WORDS[index]!;
+      const table = this.#tables[index]!;
+      for (const a of table.first) {
+        for (const b of table.second.get(a)!) {
+          const record = table.rows[a]![b]!;
+          let used = false;
+          for (let w = 0; w < words && !used; w++) used = this.mem[record.base + w] !== 0;
+          if (!used) continue;
+          const row: Record<string, FieldValue> = {};
+          for (const field of fields) row[field] = (record as unknown as Record<string, FieldValue>)[field]!;
+          (out[name] ??= {})[keyOf(name, a, b)] = row;
+        }
+      }
+    });
+    return out as Snapshot;
+  }
+}
+
+export interface FlatMark {
+  readonly words: Int32Array;
+  readonly z1: number;
+  readonly z2: number;
+}
+
+export function hex64(lo: number, hi: number): string {
+  return (hi >>> 0).toString(16).padStart(8, '0') + (lo >>> 0).toString(16).padStart(8, '0');
+}
+
+/** The key of a record in a snapshot. */
+export function keyOf(table: TableName, a: number, b: number): string {
+  return TABLES[table].keys.length === 2 ? `${a},${b}` : `${a}`;
+}

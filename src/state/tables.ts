@@ -1,0 +1,245 @@
+/**
+ * Every record that survives a step. A field that is not here does not exist for the explorer: ops may carry
+ * locals only in what their steps returned.
+ *
+ * Three copies of a byte, kept apart as in the kernel: the file's folio (`folio.data`), the bdev cache
+ * (`buf.data`, and `raw.data` for the inode-table blocks, one piece per inode), the medium (`medium.data`); and
+ * the journal (`journal.log`). Null content means "as the layer below has it": medium null is the loaded image.
+ *
+ * Nothing counts up: transactions are named by their age (RUNNING, COMMITTING), times stand still.
+ */
+import type { Bytes } from '../bytes/bytes.ts';
+import { bool, bytes, type FieldSpecs, int, type RecordOf, table, u53, value } from './schema.ts';
+
+/** Which transaction something waits for, by age. */
+export const TX_NONE = 0;
+export const TX_COMMITTING = 1;
+export const TX_RUNNING = 2;
+
+/** Buffer-head bits of a file block (`fbuf.state`). */
+export const BH = {
+  uptodate: 1,
+  dirty: 2,
+  mapped: 4,
+  delay: 8,
+  unwritten: 16,
+  new: 32,
+} as const;
+
+/** One committed transaction in the log: home block numbers and the bytes that were logged for them. */
+export interface LoggedTransaction {
+  readonly blocks: readonly (readonly [block: number, data: Bytes])[];
+}
+
+export const TABLES = {
+  /** The mounted file system: struct ext4_sb_info. One record, key 0. */
+  sb: table('sb', ['zero'], {
+    mounted: bool,
+    /** A BUG_ON fired: nothing runs any more. */
+    halted: bool,
+    /** s_freeclusters_counter, in blocks. */
+    freeBlocks: int,
+    /** s_dirtyclusters_counter: delayed-allocation reservations, in blocks. */
+    dirtyBlocks: int,
+    freeInodes: int,
+    /** ext4_std_error / ext4_error calls. */
+    errors: int,
+    /** EXT4_FLAGS_SHUTDOWN. */
+    shutdown: bool,
+    /** The volume was given up on purpose by @crash; the next mount replays. */
+    needsRecovery: bool,
+  }),
+
+  /** An inode in core: struct inode and struct ext4_inode_info. Key: inode number. */
+  inode: table('inode', ['ino'], {
+    inCore: bool,
+    mode: int,
+    nlink: int,
+    /** i_size, bytes. */
+    size: u53,
+    /** ei->i_disksize, bytes: what fillRawInode writes. */
+    disksize: u53,
+    /** ei->i_flags: the on-disk flags. */
+    flags: int,
+    /** EXT4_STATE_MAY_INLINE_DATA. */
+    mayInline: bool,
+    /** EXT4_STATE_XATTR: the inode body has entries. */
+    xattr: bool,
+    /** EXT4_STATE_DA_ALLOC_CLOSE: flush at the last close after a truncate to zero. */
+    daAllocClose: bool,
+    /** EXT4_STATE_VERITY_IN_PROGRESS. */
+    verityInProgress: bool,
+    /** ei->i_inline_off: byte offset of the system.data entry in the raw inode; 0 = none. */
+    inlineOff: int,
+    /** ei->i_inline_size: 60 + e_value_size, bytes. */
+    inlineSize: int,
+    /** ei->i_data, 60 bytes: the cached i_block; not maintained while inline. */
+    iData: bytes,
+    /** i_blocks, 512-byte units. */
+    blocks: int,
+    extraIsize: int,
+    fileAcl: int,
+    /** ei->i_reserved_data_blocks. */
+    reserved: int,
+    /** Delayed extents of the extent-status tree: logical blocks, ascending. */
+    delayed: value<readonly number[]>(),
+    /** I_DIRTY_PAGES. */
+    dirtyPages: bool,
+    /** I_DIRTY_SYNC | I_DIRTY_DATASYNC; only no-journal mode acts on it. */
+    dirtyInode: bool,
+    /** ei->i_sync_tid and ei->i_datasync_tid, by age. */
+    syncTx: int,
+    datasyncTx: int,
+    /** On the ordered-data list of a transaction (jinode), by age. */
+    orderedTx: int,
+    /** Names in the directory are gone: nlink 0 while open. */
+    unlinked: bool,
+  }),
+
+  /** The raw inode: a piece of the inode-table block in the bdev cache. Key: inode number. */
+  raw: table('raw', ['ino'], { data: bytes }),
+
+  /** A buffer of the block device: struct buffer_head and its journal_head. Key: block number. */
+  buf: table('buf', ['block'], {
+    /** In the bdev cache and uptodate. */
+    cached: bool,
+    /** BH_Dirty: the flusher of the block device will write it. */
+    dirty: bool,
+    /** On the metadata list of the running / of the committing transaction. */
+    running: bool,
+    committing: bool,
+    data: bytes,
+    /** Frozen copy for the committing transaction when the running one changed the block again. */
+    frozen: bytes,
+    /** No journal: on this inode's list of buffers that fsync writes (mark_buffer_dirty_inode); 0 = none. */
+    assoc: int,
+  }),
+
+  /** What survives: the medium, where it differs from the loaded image. Key: block number. */
+  medium: table('medium', ['block'], { data: bytes }),
+
+  /** journal_t and its transactions, by age. One record, key 0. */
+  journal: table('journal', ['zero'], {
+    /** Tasks with an open handle on the running transaction (t_updates), as a mask. */
+    updates: int,
+    /** T_LOCKED: a commit waits for updates to drain; new handles wait. */
+    locked: bool,
+    /** A transaction is between T_LOCKED and its commit record. */
+    committing: bool,
+    /** The running transaction has something to commit. */
+    running: bool,
+    log: value<readonly LoggedTransaction[]>(),
+  }),
+
+  /** A folio of a file's page cache (order 0). Keys: inode number, page index. */
+  folio: table('folio', ['ino', 'index'], {
+    present: bool,
+    uptodate: bool,
+    /** PG_dirty. */
+    dirty: bool,
+    writeback: bool,
+    /** PAGECACHE_TAG_DIRTY, PAGECACHE_TAG_TOWRITE, PAGECACHE_TAG_WRITEBACK in i_pages. */
+    tagDirty: bool,
+    tagTowrite: bool,
+    tagWriteback: bool,
+    /** Buffer heads attached. */
+    buffers: bool,
+    /** Content, PAGE_SIZE bytes; null is all zero. */
+    data: bytes,
+  }),
+
+  /** A buffer head of a file block. Keys: inode number, logical block. */
+  fbuf: table('fbuf', ['ino', 'lblk'], { state: int, block: int }),
+
+  /** Page-table entries. Keys: mm, virtual page number. */
+  pte: table('pte', ['mm', 'vpn'], {
+    present: bool,
+    writable: bool,
+    dirty: bool,
+    ino: int,
+    index: int,
+    /** A private copy made by a store through MAP_PRIVATE; the PTE maps no folio then. */
+    anon: bytes,
+  }),
+
+  /** Memory mappings. Keys: mm, slot. */
+  vma: table('vma', ['mm', 'slot'], {
+    live: bool,
+    startPage: int,
+    pages: int,
+    /** Length asked for, bytes. */
+    length: u53,
+    ino: int,
+    /** First page of the file that is mapped. */
+    pgoff: int,
+    read: bool,
+    write: bool,
+    /** VM_MAYWRITE: the file was open for writing. */
+    mayWrite: bool,
+    shared: bool,
+  }),
+
+  /** Open files of a task. Keys: task, slot in its file list. */
+  file: table('file', ['task', 'slot'], {
+    open: bool,
+    ino: int,
+    readonly: bool,
+    append: bool,
+    direct: bool,
+    sync: bool,
+  }),
+
+  /** What a task is, besides where its ops stand. Key: task. */
+  task: table('task', ['task'], {
+    /** current->journal_info: nesting depth of the open handle. */
+    handle: int,
+    /** h_sync: somebody asked for a synchronous handle. */
+    handleSync: bool,
+    /** Current entry of the file list and of the mapping list. */
+    file: int,
+    mapping: int,
+  }),
+
+  /** Locks. Keys: class × 65536 + instance, index within (folio locks). Owner and masks name tasks. */
+  lock: table('lock', ['class', 'index'], {
+    /** Task number + 1 of the exclusive holder. */
+    owner: int,
+    /** Mask of shared holders. */
+    readers: int,
+    /** Mask of tasks queued for exclusive: new readers wait behind them. */
+    waiters: int,
+  }),
+
+  /** Findings that happened, by their number in `FINDINGS`. */
+  finding: table('finding', ['number'], { hit: bool, task: int }),
+
+  /** The plain model: a file is a byte array. Key: inode number. Changed in the same step as the real thing. */
+  ghost: table('ghost', ['ino'], {
+    live: bool,
+    size: u53,
+    /** Something was promised by fsync/fdatasync/msync/sync: at least this size. */
+    promised: bool,
+    promisedSize: u53,
+  }),
+
+  /** Content of the model, by page. Keys: inode number, page index. */
+  ghostPage: table('ghostPage', ['ino', 'index'], {
+    data: bytes,
+    /** Content at the last promise. */
+    promised: bytes,
+  }),
+} as const;
+
+export type Tables = typeof TABLES;
+export type TableName = keyof Tables;
+export type Rec<T extends TableName> = RecordOf<Tables[T]['fields']>;
+
+export const TABLE_NAMES: readonly TableName[] = Object.keys(TABLES) as TableName[];
+export const tableIndex: Readonly<Record<TableName, number>> = Object.fromEntries(
+  TABLE_NAMES.map((name, index) => [name, index]),
+) as Record<TableName, number>;
+
+/** Fields of a table, in declaration order. */
+export function fieldsOf(name: TableName): FieldSpecs {
+  return TABLES[name].fields;
+}

@@ -1,0 +1,120 @@
+/**
+ * Ops and their requests. An op is a generator that reads like the kernel function it models; every request it
+ * yields is one atomic step that another task may precede. What a step returns is all an op may remember.
+ *
+ *   const ok = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
+ *   yield* lock(k, xattrSem(ino), 'exclusive');
+ *   const ret = yield* call(k, 'ext4_convert_inline_data', () => convertInlineData(k, ino));
+ *
+ * The closure of a step is run again whenever the explorer passes that point, long after the generator has moved
+ * on: it may capture constants only, never a variable that is assigned later (`const at = next` inside a loop).
+ *
+ * A request is an object that must be run with `yield*`. The tracker counts those made and those started: one
+ * that was made and not started by the next step is an error naming the line (the forgotten `yield*`).
+ */
+import type { LockRef } from './locks/lock.ts';
+
+export type Op<T = void> = Generator<Request<unknown>, T, unknown>;
+
+export type LockMode = 'shared' | 'exclusive';
+
+export type RequestKind = 'step' | 'wait' | 'lock' | 'trylock' | 'unlock' | 'call';
+
+/** Where requests are counted; the machine looks at it before every step. */
+export interface Tracker {
+  /** The request made last and not yet started, if any. */
+  pending: Request<unknown> | null;
+  /** Remember the call site of every request (slow): the explorer and tests do, the library does not. */
+  sites: boolean;
+}
+
+/** What the functions below need of `Kernel`. */
+export interface Tracked {
+  readonly tracker: Tracker;
+}
+
+export class Request<T> {
+  readonly kind: RequestKind;
+  /** What a trace prints: `BUG_ON(MAY_INLINE_DATA)`, `down_write(&ei->xattr_sem)`, the kernel function. */
+  readonly label: string;
+  readonly fn: (() => T) | null;
+  /** wait: the step may run when this is true. Reads state only. */
+  readonly ready: (() => boolean) | null;
+  readonly lock: LockRef | null;
+  readonly mode: LockMode;
+  readonly make: (() => Op<T>) | null;
+  readonly site: Error | null;
+  readonly #tracker: Tracker;
+
+  constructor(
+    k: Tracked,
+    kind: RequestKind,
+    label: string,
+    what: {
+      fn?: () => T;
+      ready?: () => boolean;
+      lock?: LockRef;
+      mode?: LockMode;
+      make?: () => Op<T>;
+    },
+  ) {
+    this.kind = kind;
+    this.label = label;
+    this.fn = what.fn ?? null;
+    this.ready = what.ready ?? null;
+    this.lock = what.lock ?? null;
+    this.mode = what.mode ?? 'exclusive';
+    this.make = what.make ?? null;
+    this.#tracker = k.tracker;
+    this.site = k.tracker.sites ? new Error(label) : null;
+    if (k.tracker.pending !== null) throw forgotten(k.tracker.pending);
+    k.tracker.pending = this as Request<unknown>;
+  }
+
+  [Symbol.iterator](): Iterator<Request<unknown>, T, unknown> {
+    if (this.#tracker.pending === this) this.#tracker.pending = null;
+    return new Once<T>(this);
+  }
+}
+
+/** Yields the request once; what the machine sends back is the value of the `yield*`. */
+class Once<T> implements Iterator<Request<unknown>, T, unknown> {
+  #request: Request<T> | null;
+  constructor(request: Request<T>) {
+    this.#request = request;
+  }
+  next(sent: unknown): IteratorResult<Request<unknown>, T> {
+    const request = this.#request;
+    if (request === null) return { done: true, value: sent as T };
+    this.#request = null;
+    return { done: false, value: request as Request<unknown> };
+  }
+}
+
+/** A mistake in ext4lab itself or in a design: says which line forgot what. */
+export class ForgottenYield extends Error {
+  override readonly name = 'ForgottenYield';
+}
+
+/** The error for a request that was made and never run. */
+export function forgotten(request: Request<unknown>): ForgottenYield {
+  const frames = request.site?.stack?.split('\n').slice(1) ?? [];
+  const line = frames.find((frame) => !/\/task\.(ts|js)/.test(frame) && /[\w)]:\d+:\d+/.test(frame));
+  const where = line?.trim().replace(/^at /, '') ?? 'run again with sites on to see the line';
+  return new ForgottenYield(`'${request.label}' was made and never run: did you forget yield* at ${where}?`);
+}
+
+/** One atomic step: `fn` reads and writes state through `k` and returns what the op may remember. */
+export function step<T>(k: Tracked, label: string, fn: () => T): Request<T> {
+  return new Request<T>(k, 'step', label, { fn });
+}
+
+/** One atomic step that can run only while `ready()` is true: a wait bit, a completion, a drained transaction. */
+export function waitFor<T = void>(k: Tracked, label: string, ready: () => boolean, fn?: () => T): Request<T> {
+  return new Request<T>(k, 'wait', label, fn === undefined ? { ready } : { ready, fn });
+}
+
+/** A kernel function in a frame of its own: when it returns, its locals are forgotten. */
+export function call<T>(k: Tracked, name: string, make: () => Op<T>): Request<T> {
+  return new Request<T>(k, 'call', name, { make });
+}

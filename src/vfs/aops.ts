@@ -1,0 +1,295 @@
+/**
+ * write_begin and write_end of ext4, with and without delayed allocation, and page_mkwrite: the address-space
+ * operations of the current kernel, which designs take over or replace.
+ *
+ * write_begin leaves the folio locked, and on the inline path a handle open, for write_end. write_end decides again
+ * from MAY_INLINE_DATA and INLINE_DATA: any flip in between is what K §4.3 b1–b3 are about.
+ */
+
+import { nondaSwitch } from '../balloc/balloc.ts';
+import { journalStart, journalStop, stopHandle } from '../device/journal.ts';
+import { err, isErr, type Result } from '../errno.ts';
+import type { VmaView, VmFault, WriteBegin } from '../hooks.ts';
+import {
+  convertInlineData,
+  daWriteInlineDataBegin,
+  tryToWriteInlineData,
+  writeInlineDataEnd,
+} from '../inline/ops.ts';
+import { hasInlineData, markInodeDirty } from '../inode/update.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE } from '../kernel.ts';
+import { folioLock, invalidateLock, lock, sbPagefaults, unlock } from '../locks/lock.ts';
+import { modelGrow } from '../model.ts';
+import {
+  blockCommitWrite,
+  blockPageMkwrite,
+  blockWriteBegin,
+  daGetBlockPrep,
+  getBlockCreate,
+} from '../pagecache/buffers.ts';
+import {
+  blocksOfPage,
+  createEmptyBuffers,
+  getFolioLocked,
+  lockIfPresent,
+  offsetIn,
+  pageOf,
+  unlockFolio,
+} from '../pagecache/folio.ts';
+import { pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
+import { BH } from '../state/tables.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { filemapFlush } from '../writeback/writepages.ts';
+import { truncateFailedWrite } from './truncate.ts';
+
+/** i_size and i_disksize up to `size`, and the model with them. Inside a step. @source fs/ext4/ext4.h ext4_update_inode_size */
+function updateInodeSize(k: Kernel, ino: number, size: number): boolean {
+  const inode = k.inode(ino);
+  const changed = size > inode.size || size > inode.disksize;
+  inode.size = Math.max(inode.size, size);
+  inode.disksize = Math.max(inode.disksize, size);
+  modelGrow(k, ino, size);
+  return changed;
+}
+
+/**
+ * @returns ENOSPC, EIO
+ * @locks   see `WriteBegin`: folio locked on success; with a handle on the inline path
+ * @source  fs/ext4/inode.c ext4_da_write_begin
+ */
+export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>> {
+  const index = pageOf(pos);
+  const fallBack = yield* step(k, 'ext4_nonda_switch', () => nondaSwitch(k) || k.inode(ino).verityInProgress);
+  if (fallBack) return yield* nodelallocWriteBegin(k, ino, pos, len);
+  let mode: WriteBegin['mode'] = 'plain';
+  const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
+  if (may) {
+    const begun = yield* call(k, 'ext4_da_write_inline_data_begin', () =>
+      daWriteInlineDataBegin(k, ino, pos + len),
+    );
+    if (isErr(begun)) return begun;
+    if (begun === 'inline') return { index: 0, mode: 'plain' };
+    if (begun === 'converted') mode = 'convert';
+  }
+  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+  const from = offsetIn(pos);
+  const ready = yield* call(k, 'ext4_block_write_begin', () =>
+    blockWriteBegin(k, ino, index, from, from + len, daGetBlockPrep, false),
+  );
+  if (!isErr(ready)) return { index, mode };
+  yield* unlockFolio(k, ino, index);
+  yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
+  return ready;
+}
+
+/** @source fs/ext4/inode.c ext4_write_begin */
+export function* writeBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>> {
+  return yield* nodelallocWriteBegin(k, ino, pos, len);
+}
+
+function* nodelallocWriteBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>> {
+  const index = pageOf(pos);
+  const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
+  if (may) {
+    const begun = yield* call(k, 'ext4_try_to_write_inline_data', () =>
+      tryToWriteInlineData(k, ino, pos + len),
+    );
+    if (isErr(begun)) return begun;
+    if (begun === 'inline') return { index: 0, mode: 'nodelalloc' };
+  }
+  for (;;) {
+    yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+    yield* step(k, 'create_empty_buffers', () => createEmptyBuffers(k, ino, index));
+    yield* unlockFolio(k, ino, index);
+    yield* journalStart(k);
+    if (yield* lockIfPresent(k, ino, index)) break;
+    yield* journalStop(k);
+  }
+  const from = offsetIn(pos);
+  const ready = yield* call(k, 'ext4_block_write_begin', () =>
+    blockWriteBegin(k, ino, index, from, from + len, getBlockCreate, false),
+  );
+  if (!isErr(ready)) return { index, mode: 'nodelalloc' };
+  yield* unlockFolio(k, ino, index);
+  yield* journalStop(k);
+  yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
+  return ready;
+}
+
+/** @source fs/ext4/inode.c ext4_da_write_end */
+export function* daWriteEnd(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  len: number,
+  copied: number,
+  begin: WriteBegin,
+): Op<Result<number>> {
+  if (begin.mode === 'nodelalloc') return yield* writeEnd(k, ino, pos, len, copied, begin);
+  const inline = yield* step(
+    k,
+    'MAY_INLINE_DATA && has_inline_data?',
+    () => begin.mode !== 'convert' && k.inode(ino).mayInline && hasInlineData(k, ino),
+  );
+  if (inline) return yield* inlineEnd(k, ino, pos, copied);
+  return yield* call(k, 'ext4_da_do_write_end', () => daDoWriteEnd(k, ino, pos, copied, begin.index));
+}
+
+function* inlineEnd(k: Kernel, ino: number, pos: number, copied: number): Op<number> {
+  return yield* call(k, 'ext4_write_inline_data_end', () =>
+    writeInlineDataEnd(k, ino, pos, copied, () => {
+      updateInodeSize(k, ino, pos + copied);
+    }),
+  );
+}
+
+/**
+ * A folio without buffers is EIO here, and a handle that write_begin left open stays open (K §4.3 b1).
+ * @source fs/ext4/inode.c ext4_da_do_write_end
+ */
+function* daDoWriteEnd(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  copied: number,
+  index: number,
+): Op<Result<number>> {
+  const buffers = yield* step(k, 'folio_buffers?', () => k.folio(ino, index).buffers);
+  if (!buffers) {
+    yield* unlockFolio(k, ino, index);
+    return err('EIO');
+  }
+  const old = yield* step(k, 'block_write_end; i_size_write', () => {
+    const inode = k.inode(ino);
+    const oldSize = inode.size;
+    const from = offsetIn(pos);
+    blockCommitWrite(k, ino, index, from, from + copied);
+    const newSize = pos + copied;
+    let disk = 0;
+    if (newSize > oldSize) {
+      inode.size = newSize;
+      modelGrow(k, ino, newSize);
+      const { state } = k.fbuf(ino, Math.floor((newSize - 1) / k.blockSize));
+      if (copied > 0 && (state & BH.mapped) !== 0 && (state & (BH.delay | BH.unwritten)) === 0) {
+        if (newSize > inode.disksize) inode.disksize = newSize;
+        disk = 1;
+      }
+    }
+    return oldSize * 2 + disk;
+  });
+  const oldSize = Math.floor(old / 2);
+  const diskChanged = old % 2 === 1;
+  yield* unlockFolio(k, ino, index);
+  if (pos > oldSize)
+    yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, pos));
+  if (!diskChanged && pos <= oldSize) return copied;
+  yield* journalStart(k);
+  if (pos > oldSize)
+    yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
+  yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
+  yield* journalStop(k);
+  return copied;
+}
+
+/** @source fs/ext4/inode.c ext4_write_end */
+export function* writeEnd(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  _len: number,
+  copied: number,
+  begin: WriteBegin,
+): Op<Result<number>> {
+  const { index } = begin;
+  const inline = yield* step(
+    k,
+    'has_inline_data && MAY_INLINE_DATA?',
+    () => hasInlineData(k, ino) && k.inode(ino).mayInline,
+  );
+  if (inline) return yield* inlineEnd(k, ino, pos, copied);
+  const old = yield* step(k, 'block_write_end; ext4_update_inode_size', () => {
+    const oldSize = k.inode(ino).size;
+    const from = offsetIn(pos);
+    blockCommitWrite(k, ino, index, from, from + copied);
+    return oldSize * 2 + (updateInodeSize(k, ino, pos + copied) ? 1 : 0);
+  });
+  const oldSize = Math.floor(old / 2);
+  const changed = old % 2 === 1;
+  yield* unlockFolio(k, ino, index);
+  if (oldSize < pos) {
+    yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, pos));
+    yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
+  }
+  yield* step(k, 'ext4_mark_inode_dirty; jbd2_journal_stop', () => {
+    if (changed) markInodeDirty(k, ino);
+    stopHandle(k);
+  });
+  return copied;
+}
+
+/** An errno of a fault handler as a fault. @source include/linux/mm_types.h vmf_fs_error */
+export function faultOf(ret: Result<unknown>): VmFault {
+  if (!isErr(ret)) return 'locked';
+  return ret.errno === 'EFAULT' || ret.errno === 'EAGAIN' ? 'nopage' : 'sigbus';
+}
+
+/** What a design does first in page_mkwrite, under sb_pagefaults and invalidate_lock shared. */
+export type MkwritePrepare = (k: Kernel, ino: number) => Op<Result<void>>;
+
+/**
+ * page_mkwrite around what a design does about inline data.
+ * @param prepare  e.g. `convertInlineData`; an error becomes a fault
+ * @locks   sb_pagefaults ▸ invalidate_lock shared ▸ what `prepare` takes ▸ folio lock, held for 'locked'
+ * @source  fs/ext4/inode.c ext4_page_mkwrite
+ */
+export function* pageMkwrite(k: Kernel, vma: VmaView, index: number, prepare: MkwritePrepare): Op<VmFault> {
+  const { ino } = vma;
+  yield* lock(k, sbPagefaults, 'shared');
+  yield* lock(k, invalidateLock(ino), 'shared');
+  const prepared = yield* prepare(k, ino);
+  const fault = isErr(prepared) ? faultOf(prepared) : yield* mkwriteBlocks(k, ino, index);
+  yield* unlock(k, invalidateLock(ino));
+  yield* unlock(k, sbPagefaults);
+  return fault;
+}
+
+/** The block part of page_mkwrite. */
+export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFault> {
+  const delalloc = yield* step(k, 'delalloc?', () => k.mount.delalloc && !nondaSwitch(k));
+  if (delalloc) {
+    return faultOf(
+      yield* call(k, 'block_page_mkwrite', () => blockPageMkwrite(k, ino, index, daGetBlockPrep)),
+    );
+  }
+  const state = yield* allMapped(k, ino, index);
+  if (state !== 'unmapped') return state === 'mapped' ? 'locked' : 'nopage';
+  yield* journalStart(k);
+  const ret = yield* call(k, 'block_page_mkwrite', () => blockPageMkwrite(k, ino, index, getBlockCreate));
+  yield* journalStop(k);
+  return faultOf(ret);
+}
+
+/** Are all buffers inside i_size mapped? 'mapped' keeps the folio locked. */
+function* allMapped(k: Kernel, ino: number, index: number): Op<'mapped' | 'unmapped' | 'gone'> {
+  yield* lock(k, folioLock(ino, index));
+  const state = yield* step(k, 'all buffers mapped?', () => {
+    const { size } = k.inode(ino);
+    const folio = k.folio(ino, index);
+    if (!folio.present || index * PAGE_SIZE > size) return 'gone';
+    const end = Math.min(PAGE_SIZE, size - index * PAGE_SIZE);
+    if (!folio.buffers) return 'unmapped';
+    const inside = blocksOfPage(k, index).slice(0, Math.ceil(end / k.blockSize));
+    return inside.every((lblk) => (k.fbuf(ino, lblk).state & BH.mapped) !== 0) ? 'mapped' : 'unmapped';
+  });
+  if (state !== 'mapped') yield* unlockFolio(k, ino, index);
+  return state;
+}
+
+/** `ext4_convert_inline_data` with filemap_flush for the pending state. */
+export function* convert(k: Kernel, ino: number): Op<Result<void>> {
+  return yield* call(k, 'ext4_convert_inline_data', () =>
+    convertInlineData(k, ino, (i) => filemapFlush(k, i)),
+  );
+}

@@ -1,0 +1,135 @@
+/**
+ * mmap(2), munmap(2), mprotect(2), msync(2), and the loads and stores of a task.
+ */
+import { Bytes } from '../bytes/bytes.ts';
+import { err, isErr, type Result } from '../errno.ts';
+import type { VmaView } from '../hooks.ts';
+import { readpageInline } from '../inline/ops.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE } from '../kernel.ts';
+import { lock, mmapLock, unlock } from '../locks/lock.ts';
+import { modelPromise, modelSnapshot } from '../model.ts';
+import { loadPage, storePage, vpnOf } from '../pagecache/fault.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { syncFile } from '../writeback/sync.ts';
+
+export interface MmapRequest {
+  readonly ino: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly mayWrite: boolean;
+  readonly shared: boolean;
+}
+
+/**
+ * @returns the slot of the new mapping, or what a design's hook answered
+ * @locks   (preMmap) ▸ mmap_lock exclusive ▸ (mmap)
+ * @source  mm/util.c vm_mmap_pgoff; fs/ext4/file.c ext4_file_mmap
+ */
+export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
+  const slot = yield* step(k, 'get_unmapped_area', () => {
+    let free = 0;
+    while (k.vma(k.mm, free).live) free++;
+    return free;
+  });
+  const { ino, write, mayWrite, shared } = request;
+  const view: VmaView = { slot, ino, write, mayWrite, shared };
+  const ready = yield* k.hooks.preMmap(k, view);
+  if (isErr(ready)) return ready;
+  yield* lock(k, mmapLock(k.mm));
+  const hooked = yield* k.hooks.mmap(k, view);
+  if (!isErr(hooked)) {
+    yield* step(k, 'vma_link', () => {
+      const vma = k.vma(k.mm, slot);
+      vma.live = true;
+      vma.startPage = vpnOf(slot, 0);
+      vma.pages = Math.ceil(request.length / PAGE_SIZE);
+      vma.length = request.length;
+      vma.ino = ino;
+      vma.pgoff = Math.floor(request.offset / PAGE_SIZE);
+      vma.read = request.read;
+      vma.write = write;
+      vma.mayWrite = mayWrite;
+      vma.shared = shared;
+    });
+  }
+  yield* unlock(k, mmapLock(k.mm));
+  return isErr(hooked) ? hooked : slot;
+}
+
+/** Stores, page by page. @returns false when a page gave SIGBUS */
+export function* store(k: Kernel, slot: number, pos: number, data: Bytes): Op<boolean> {
+  const pgoff = yield* step(k, 'vma', () => k.vma(k.mm, slot).pgoff);
+  let done = 0;
+  while (done < data.length) {
+    const at = pos + done;
+    const inPage = at % PAGE_SIZE;
+    const piece = data.slice(done, done + Math.min(data.length - done, PAGE_SIZE - inPage));
+    const page = Math.floor(at / PAGE_SIZE) - pgoff;
+    const ok = yield* call(k, 'store', () => storePage(k, slot, page, inPage, piece, readpageInline));
+    if (!ok) return false;
+    done += piece.length;
+  }
+  return true;
+}
+
+/** Loads, page by page; null when a page gave SIGBUS. */
+export function* load(k: Kernel, slot: number, pos: number, length: number): Op<Bytes | null> {
+  const pgoff = yield* step(k, 'vma', () => k.vma(k.mm, slot).pgoff);
+  const parts: Bytes[] = [];
+  let done = 0;
+  while (done < length) {
+    const at = pos + done;
+    const inPage = at % PAGE_SIZE;
+    const take = Math.min(length - done, PAGE_SIZE - inPage);
+    const page = Math.floor(at / PAGE_SIZE) - pgoff;
+    const part = yield* call(k, 'load', () => loadPage(k, slot, page, inPage, take, readpageInline));
+    if (part === null) return null;
+    parts.push(part);
+    done += take;
+  }
+  return parts.length === 1 ? parts[0]! : Bytes.concat(parts);
+}
+
+/**
+ * Changes the protection of a whole mapping; taking write away write-protects its PTEs.
+ * @returns EACCES for write on a mapping of a file opened read-only
+ * @locks   mmap_lock exclusive
+ * @source  mm/mprotect.c do_mprotect_pkey
+ */
+export function* mprotect(k: Kernel, slot: number, read: boolean, write: boolean): Op<Result<void>> {
+  yield* lock(k, mmapLock(k.mm));
+  const ret = yield* step(k, 'mprotect_fixup', () => {
+    const vma = k.vma(k.mm, slot);
+    if (write && vma.shared && !vma.mayWrite) return false;
+    vma.read = read;
+    vma.write = write;
+    if (!write) {
+      for (let page = 0; page < vma.pages; page++) {
+        if (k.world.secondKeys('pte', k.mm).includes(vpnOf(slot, page)))
+          k.pte(k.mm, vpnOf(slot, page)).writable = false;
+      }
+    }
+    return true;
+  });
+  yield* unlock(k, mmapLock(k.mm));
+  return ret ? undefined : err('EACCES');
+}
+
+/**
+ * MS_SYNC writes and waits with datasync; MS_ASYNC does nothing.
+ * @source  mm/msync.c
+ */
+export function* msync(k: Kernel, slot: number, sync: boolean): Op<Result<void>> {
+  if (!sync) return;
+  const { ino, promise } = yield* step(k, 'find_vma', () => {
+    const found = k.vma(k.mm, slot).ino;
+    return { ino: found, promise: modelSnapshot(k, found) };
+  });
+  const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, true));
+  if (!isErr(ret)) yield* step(k, 'msync returns', () => modelPromise(k, ino, promise));
+  return ret;
+}

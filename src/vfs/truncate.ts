@@ -1,0 +1,142 @@
+/**
+ * truncate(2) and its helpers.
+ *
+ *   i_rwsem ▸ (grow past the inline bytes: convert) ▸ invalidate_lock exclusive ▸ handle: i_disksize, i_size
+ *           ▸ truncate_pagecache ▸ ext4_truncate: inline cut, or extents
+ *
+ * Not modelled: the orphan list (one truncate is one or two handles here).
+ */
+import { truncateExtents } from '../balloc/mapBlocks.ts';
+import { journalStart, journalStop } from '../device/journal.ts';
+import { err, isErr, type Result } from '../errno.ts';
+import { inlineDataTruncate } from '../inline/ops.ts';
+import { isReg } from '../inode/layout.ts';
+import { hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
+import type { Kernel } from '../kernel.ts';
+import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
+import { modelTruncate } from '../model.ts';
+import { truncatePagecache } from '../pagecache/filemap.ts';
+import { blockZeroPageRange, pagecacheIsizeExtended } from '../pagecache/zero.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { SYNC_ALL, waitWriteback, writepages } from '../writeback/writepages.ts';
+
+/**
+ * ftruncate(2).
+ * @returns ENOSPC from a conversion, EINVAL
+ * @locks   sb_writers shared ▸ i_rwsem ▸ …
+ * @source  fs/open.c do_ftruncate; fs/attr.c notify_change; fs/ext4/inode.c ext4_setattr
+ */
+export function* ftruncate(k: Kernel, ino: number, size: number): Op<Result<void>> {
+  yield* lock(k, sbWriters, 'shared');
+  yield* lock(k, iRwsem(ino));
+  const ret = yield* call(k, 'ext4_setattr', () => setattrSize(k, ino, size));
+  yield* unlock(k, iRwsem(ino));
+  yield* unlock(k, sbWriters);
+  return ret;
+}
+
+function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
+  const bad = yield* step(k, 'setattr_prepare', (): string => {
+    if (!isReg(k.inode(ino).mode)) return 'EINVAL';
+    return !hasFlag(k, ino, 'extents') && size > bitmapMaxBytes(k) ? 'EFBIG' : '';
+  });
+  if (bad !== '') return err(bad as 'EINVAL' | 'EFBIG');
+  const converted = yield* k.hooks.setattrSize(k, ino, size);
+  if (isErr(converted)) {
+    yield* step(k, 'ext4_std_error', () => {
+      k.sb.errors++;
+      k.warnOn('std-error', true);
+    });
+    return converted;
+  }
+  const oldSize = yield* step(k, 'i_size', () => k.inode(ino).size);
+  const shrink = size < oldSize;
+  if (shrink && k.hasJournal && k.mount.data === 'ordered') {
+    // ext4_begin_ordered_truncate: data of the committing transaction past the new end goes out first.
+    const ordered = yield* step(k, 'jbd2_journal_begin_ordered_truncate', () => k.inode(ino).orderedTx !== 0);
+    if (ordered) {
+      yield* call(k, 'ext4_writepages', () => writepages(k, ino, { ...SYNC_ALL, start: size }));
+      yield* waitWriteback(k, ino);
+    }
+  }
+  yield* lock(k, invalidateLock(ino));
+  if (size !== oldSize) {
+    yield* journalStart(k);
+    if (!shrink && oldSize % k.blockSize !== 0) {
+      const length = k.blockSize - (oldSize % k.blockSize);
+      yield* call(k, 'ext4_block_truncate_page', () => blockZeroPageRange(k, ino, oldSize, length));
+    }
+    yield* locked(k, iDataSem(ino), 'exclusive', 'i_disksize = i_size = new size', () => {
+      const inode = k.inode(ino);
+      inode.disksize = size;
+      markInodeDirty(k, ino);
+      inode.size = size;
+      modelTruncate(k, ino, size);
+    });
+    yield* journalStop(k);
+    if (!shrink)
+      yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, size));
+  }
+  yield* call(k, 'truncate_pagecache', () => truncatePagecache(k, ino, size));
+  let ret: Result<void> = undefined;
+  if (size <= oldSize) ret = yield* call(k, 'ext4_truncate', () => truncate(k, ino));
+  yield* unlock(k, invalidateLock(ino));
+  if (!isErr(ret)) {
+    yield* journalStart(k);
+    yield* step(k, 'mark_inode_dirty', () => markInodeDirty(k, ino));
+    yield* journalStop(k);
+  }
+  return ret;
+}
+
+/** s_bitmap_maxbytes: the limit of files without extents, inline ones too. @source fs/ext4/super.c ext4_max_bitmap_size */
+function bitmapMaxBytes(k: Kernel): number {
+  const perBlock = k.blockSize / 4;
+  const blocks = 12 + perBlock + perBlock ** 2 + perBlock ** 3;
+  return Math.min(blocks, 2 ** 32 - 1) * k.blockSize;
+}
+
+/**
+ * Cuts blocks and inline bytes past i_size.
+ * @locks   handle ▸ i_data_sem exclusive; i_rwsem and invalidate_lock held by the caller
+ * @source  fs/ext4/inode.c ext4_truncate
+ */
+export function* truncate(k: Kernel, ino: number): Op<Result<void>> {
+  const inline = yield* step(k, 'ext4_has_inline_data?', () => {
+    if (k.inode(ino).size === 0 && k.mount.autoDaAlloc) k.inode(ino).daAllocClose = true;
+    return hasInlineData(k, ino);
+  });
+  if (inline) {
+    const cut = yield* call(k, 'ext4_inline_data_truncate', () => inlineDataTruncate(k, ino));
+    if (isErr(cut)) return cut;
+    if (cut) return;
+  }
+  const size = yield* step(k, 'i_size', () => k.inode(ino).size);
+  yield* journalStart(k);
+  if (size % k.blockSize !== 0) {
+    const length = k.blockSize - (size % k.blockSize);
+    yield* call(k, 'ext4_block_truncate_page', () => blockZeroPageRange(k, ino, size, length));
+  }
+  yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_ext_truncate', () => {
+    const inode = k.inode(ino);
+    inode.disksize = inode.size;
+    if (hasFlag(k, ino, 'extents')) truncateExtents(k, ino, Math.ceil(inode.size / k.blockSize));
+    else markInodeDirty(k, ino);
+  });
+  yield* journalStop(k);
+}
+
+/**
+ * Takes back what a failed write instantiated past i_size.
+ * @locks   invalidate_lock exclusive; i_rwsem held by the caller
+ * @source  fs/ext4/truncate.h ext4_truncate_failed_write
+ */
+export function* truncateFailedWrite(k: Kernel, ino: number, end: number): Op<void> {
+  const past = yield* step(k, 'wrote past i_size?', () => (end > k.inode(ino).size ? k.inode(ino).size : -1));
+  if (past < 0) return;
+  yield* lock(k, invalidateLock(ino));
+  yield* call(k, 'truncate_pagecache', () => truncatePagecache(k, ino, past));
+  yield* call(k, 'ext4_truncate', () => truncate(k, ino));
+  yield* unlock(k, invalidateLock(ino));
+}

@@ -1,0 +1,514 @@
+/**
+ * check: is this volume consistent? Stricter than `e2fsck -fn`, and read only.
+ *
+ *     superblock → groups → inodes (claim blocks) → directories → tree and links → bitmaps and counts
+ *
+ * Verified: what the headers of `checkInode.ts` and `checkDir.ts` say, and here: superblock state and counts,
+ * copies of the superblock, descriptor counts and flags, bitmaps against actual use, their padding and checksums,
+ * the orphan list, the journal's inode and superblock.
+ *
+ * Where e2fsck is silent and this is not: an inline file whose i_size exceeds its inline bytes (note), system.data
+ * beyond i_size (note), attribute values that share bytes, a stale copy of the superblock (note).
+ *
+ * Not verified: the journal's contents (an image that needs recovery is checked as it is, with a note), quota
+ * files, htree hashes, clusters of bigalloc, anything in a feature that makes the volume read-only here.
+ *
+ * A broken volume ends a check early, never breaks it: every loop is bounded by the size of the file.
+ */
+import type { Bytes } from '../bytes/bytes.ts';
+import { crc32cBytes } from '../bytes/crc32c.ts';
+import { BadImage, hex } from './badImage.ts';
+import { blockBitmapChecksum, countFree, inodeBitmapChecksum } from './bitmap.ts';
+import { blockPlace, type CheckContext, Claims, inodePlace, type UsedInode } from './checkContext.ts';
+import { checkDirectories } from './checkDir.ts';
+import { checkInodeChecksum, checkUsedInode, checkXattrRefcounts } from './checkInode.ts';
+import { type Complaint, Complaints, Enough, type Place } from './complaint.ts';
+import {
+  BAD_INO,
+  blocksInGroup,
+  type Geometry,
+  groupDescLocation,
+  groupFirstBlock,
+  groupHasSuper,
+  groupOfInode,
+  ROOT_INO,
+} from './geometry.ts';
+import { BG_FLAGS, type GroupDesc, storedBitmapCsum } from './groupDesc.ts';
+import { Image } from './image.ts';
+import {
+  JOURNAL_MAGIC,
+  JOURNAL_SUPERBLOCK_V2,
+  journalSuperblockLayout,
+  MIN_JOURNAL_BLOCKS,
+} from './journalSuper.ts';
+import { readRawInode } from './rawInode.ts';
+import {
+  EXT4_MAGIC,
+  FS_STATE,
+  freeBlocksCountOf,
+  hasFeature,
+  SUPERBLOCK_OFFSET,
+  SUPERBLOCK_SIZE,
+  superblockChecksum,
+  superblockLayout,
+} from './superblock.ts';
+
+export type { Complaint } from './complaint.ts';
+
+/**
+ * @param input  a file, which is not changed, or an image
+ * @returns      complaints in the order of the passes; empty when the volume is consistent
+ */
+export function checkImage(input: Uint8Array | Image): Complaint[] {
+  const complaints = new Complaints();
+  try {
+    const image = input instanceof Image ? input : Image.load(input);
+    checkVolume(image, complaints);
+  } catch (error) {
+    if (error instanceof BadImage) {
+      complaints.list.push({
+        code: 'bad-image',
+        severity: 'error',
+        structure: error.structure,
+        offset: error.offset,
+        ...(error.expected === undefined ? {} : { expected: error.expected }),
+        ...(error.found === undefined ? {} : { found: error.found }),
+        message: error.message,
+      });
+    } else if (!(error instanceof Enough)) throw error;
+  }
+  return complaints.list;
+}
+
+function checkVolume(image: Image, complaints: Complaints): void {
+  const geo = image.geometry;
+  if (hasFeature(geo.features, 'bigalloc')) {
+    complaints.note('not-checked', superPlace('featureRoCompat'), 'bigalloc volumes are not checked');
+    return;
+  }
+  checkSuperblock(image, complaints);
+  const ctx: CheckContext = {
+    image,
+    geo,
+    complaints,
+    claims: new Claims(geo),
+    used: new Map(),
+    xattrBlocks: new Map(),
+    orphans: orphanList(image, complaints),
+  };
+  for (const { block, what } of ctx.claims.overlaps) {
+    complaints.error('metadata-overlap', blockPlace(geo, 'block', block), `${what} overlaps other metadata`);
+  }
+  for (let group = 0; group < geo.groupCount; group++) scanInodes(ctx, group);
+  checkXattrRefcounts(ctx);
+  if (geo.hasJournal) checkJournal(ctx);
+  checkDirectories(ctx);
+  checkGroups(ctx);
+}
+
+function superPlace(field: keyof typeof superblockLayout.fields): Place {
+  return { structure: 'superblock', offset: SUPERBLOCK_OFFSET + superblockLayout.fields[field].at };
+}
+
+function checkSuperblock(image: Image, complaints: Complaints): void {
+  const { geometry: geo, superblock: sb } = image;
+  const state = superblockLayout.get(sb, 'state');
+  if (state & FS_STATE.ERROR)
+    complaints.error('fs-state', superPlace('state'), 'the volume is marked as having errors');
+  if (!(state & FS_STATE.VALID)) complaints.note('fs-state', superPlace('state'), 'not cleanly unmounted');
+  if (image.readOnlyReason !== undefined)
+    complaints.note('read-only', superPlace('featureRoCompat'), image.readOnlyReason);
+  for (let group = 1; group < geo.groupCount; group++) {
+    if (groupHasSuper(geo, group)) checkBackup(image, complaints, group);
+  }
+}
+
+/** A copy matters only to who repairs the volume; kernels do not keep it fresh. */
+function checkBackup(image: Image, complaints: Complaints, group: number): void {
+  const geo = image.geometry;
+  const nr = groupFirstBlock(geo, group);
+  const copy = image.read(nr * geo.blockSize, SUPERBLOCK_SIZE);
+  const get = (field: 'magic' | 'blockGroupNr' | 'checksum') => superblockLayout.get(copy, field);
+  const note = (at: number, problem: string, expected: unknown, found: unknown) =>
+    complaints.note(
+      'backup-superblock',
+      blockPlace(geo, 'superblock copy in block', nr, at),
+      problem,
+      expected,
+      found,
+    );
+  if (get('magic') !== EXT4_MAGIC) return note(0x38, 'wrong magic', hex(EXT4_MAGIC), hex(get('magic')));
+  if (get('blockGroupNr') !== group) note(0x5a, 'wrong group number', group, get('blockGroupNr'));
+  if (geo.metadataCsum && get('checksum') !== superblockChecksum(copy)) {
+    note(0x3fc, 'wrong checksum', hex(superblockChecksum(copy), 8), hex(get('checksum'), 8));
+  }
+  const uuid = superblockLayout.get(copy, 'uuid').toHex();
+  if (uuid !== geo.uuid) note(0x68, 'another uuid', geo.uuid, uuid);
+  return undefined;
+}
+
+/** Follows s_last_orphan through i_dtime. @source fs/ext4/orphan.c ext4_orphan_cleanup */
+function orphanList(image: Image, complaints: Complaints): ReadonlySet<number> {
+  const geo = image.geometry;
+  const orphans = new Set<number>();
+  let place = superPlace('lastOrphan');
+  let ino = superblockLayout.get(image.superblock, 'lastOrphan');
+  while (ino !== 0) {
+    if (ino < geo.firstIno || ino > geo.inodesCount) {
+      complaints.error(
+        'orphan-list',
+        place,
+        'orphan list leads to no file',
+        `${geo.firstIno}..${geo.inodesCount}`,
+        ino,
+      );
+      break;
+    }
+    if (orphans.has(ino)) {
+      complaints.error('orphan-list', place, `orphan list comes back to inode ${ino}`);
+      break;
+    }
+    orphans.add(ino);
+    place = inodePlace(geo, ino, 0x14);
+    complaints.note('orphan', place, 'on the orphan list, to be finished at the next mount');
+    ino = image.inode(ino).dtime;
+  }
+  return orphans;
+}
+
+/** True where descriptors carry flags and the count of unused inodes. */
+const hasGroupFlags = (geo: Geometry): boolean => geo.metadataCsum || geo.gdtCsum;
+
+/** Finds and checks the used inodes of a group. @source e2fsprogs e2fsck/pass1.c e2fsck_pass1 */
+function scanInodes(ctx: CheckContext, group: number): void {
+  const { geo, image } = ctx;
+  const desc = image.groupDesc(group);
+  if (hasGroupFlags(geo) && desc.flags & BG_FLAGS.INODE_UNINIT) return;
+  const first = group * geo.inodesPerGroup + 1;
+  const scanned = hasGroupFlags(geo)
+    ? Math.max(0, geo.inodesPerGroup - desc.itableUnused)
+    : geo.inodesPerGroup;
+  const perBlock = geo.blockSize / geo.inodeSize;
+  for (let index = 0; index < scanned; index++) {
+    if (index % perBlock === 0) {
+      const block = image.block(geo.groups[group]!.inodeTable + index / perBlock);
+      if (block.isZero()) {
+        index += perBlock - 1;
+        continue;
+      }
+    }
+    scanInode(ctx, first + index);
+  }
+}
+
+function scanInode(ctx: CheckContext, ino: number): void {
+  const { geo, image, complaints, orphans } = ctx;
+  const raw = image.rawInode(ino);
+  if (raw.isZero()) return;
+  checkInodeChecksum(ctx, ino, raw);
+  const inode = readRawInode(geo, raw);
+  const reserved = ino < geo.firstIno && ino !== ROOT_INO;
+  const orphan = orphans.has(ino);
+  if (inode.linksCount === 0 && !orphan && ino !== BAD_INO) {
+    if (inode.mode !== 0 && inode.dtime === 0 && !reserved) {
+      complaints.error('inode-dtime', inodePlace(geo, ino, 0x14), 'a deleted inode has no deletion time');
+    }
+    return;
+  }
+  if (inode.linksCount > 0 && inode.dtime !== 0 && !orphan) {
+    complaints.error(
+      'inode-dtime',
+      inodePlace(geo, ino, 0x14),
+      'a used inode has a deletion time',
+      0,
+      inode.dtime,
+    );
+  }
+  if (reserved && ino !== BAD_INO) checkReserved(ctx, ino, inode.mode);
+  ctx.used.set(ino, checkUsedInode(ctx, ino, raw));
+}
+
+/** Reserved inodes are files without names. */
+function checkReserved(ctx: CheckContext, ino: number, mode: number): void {
+  if ((mode & 0xf000) === 0x8000) return;
+  const place = inodePlace(ctx.geo, ino);
+  ctx.complaints.error(
+    'reserved-inode',
+    place,
+    'a reserved inode is not a regular file',
+    undefined,
+    `0${mode.toString(8)}`,
+  );
+}
+
+/** @source fs/jbd2/journal.c journal_check_superblock; e2fsprogs e2fsck/journal.c e2fsck_get_journal */
+function checkJournal(ctx: CheckContext): void {
+  const { geo, image, complaints } = ctx;
+  if (geo.journalInum === 0) {
+    complaints.note('not-checked', superPlace('journalInum'), 'the journal is on another device');
+    return;
+  }
+  const journal = ctx.used.get(geo.journalInum);
+  const place = inodePlace(geo, geo.journalInum);
+  if (journal?.kind !== 'file') {
+    complaints.error('journal-inode', place, 'the journal inode is not a regular file');
+    return;
+  }
+  const blocks = Math.floor(journal.inode.size / geo.blockSize);
+  if (blocks < MIN_JOURNAL_BLOCKS) {
+    complaints.error(
+      'journal-inode',
+      place,
+      'the journal is too short',
+      `${MIN_JOURNAL_BLOCKS} blocks or more`,
+      blocks,
+    );
+    return;
+  }
+  const held = journal.map.extents.filter((e) => !e.unwritten).reduce((sum, e) => sum + e.length, 0);
+  if (held < blocks)
+    complaints.error('journal-inode', place, 'the journal has holes', `${blocks} blocks`, held);
+  const first = journal.map.extents[0];
+  if (first === undefined || first.lblk !== 0 || first.pblk >= geo.blocksCount) return;
+  checkJournalSuperblock(ctx, first.pblk, blocks);
+  const backup = superblockLayout.get(image.superblock, 'jnlBlocks');
+  if (
+    superblockLayout.get(image.superblock, 'jnlBackupType') === 1 &&
+    !backup.slice(0, 60).equals(journal.inode.iBlock)
+  ) {
+    complaints.note('journal-backup', superPlace('jnlBlocks'), 'the copy of the journal inode is stale');
+  }
+}
+
+/** Journal incompat features a kernel knows. @source include/linux/jbd2.h JBD2_KNOWN_INCOMPAT_FEATURES */
+const KNOWN_JOURNAL_INCOMPAT = 0x3f;
+const JOURNAL_CSUM = 0x18;
+
+function checkJournalSuperblock(ctx: CheckContext, nr: number, blocks: number): void {
+  const { geo, image, complaints } = ctx;
+  const block = image.block(nr);
+  const jsb = journalSuperblockLayout.decode(block);
+  const wrong = (
+    field: keyof typeof journalSuperblockLayout.fields,
+    problem: string,
+    expected: unknown,
+    found: unknown,
+  ) =>
+    complaints.error(
+      'journal-superblock',
+      blockPlace(geo, 'journal superblock in block', nr, journalSuperblockLayout.fields[field].at),
+      problem,
+      expected,
+      found,
+    );
+  if (jsb.magic !== JOURNAL_MAGIC) return wrong('magic', 'wrong magic', hex(JOURNAL_MAGIC), hex(jsb.magic));
+  if (jsb.blocktype !== JOURNAL_SUPERBLOCK_V2 && jsb.blocktype !== JOURNAL_SUPERBLOCK_V2 - 1) {
+    return wrong('blocktype', 'not a journal superblock', '3 or 4', jsb.blocktype);
+  }
+  if (jsb.blocksize !== geo.blockSize) wrong('blocksize', 'wrong block size', geo.blockSize, jsb.blocksize);
+  if (jsb.maxlen > blocks) wrong('maxlen', 'longer than its file', `${blocks} or less`, jsb.maxlen);
+  if (jsb.first === 0 || jsb.first >= jsb.maxlen)
+    wrong('first', 'the log starts outside', `1..${jsb.maxlen - 1}`, jsb.first);
+  if (jsb.start >= jsb.maxlen) wrong('start', 'the log starts outside', `0..${jsb.maxlen - 1}`, jsb.start);
+  if (jsb.errno !== 0) wrong('errno', 'the journal was aborted', 0, jsb.errno | 0);
+  const unknown = jsb.featureIncompat & ~KNOWN_JOURNAL_INCOMPAT;
+  if (unknown !== 0) wrong('featureIncompat', 'unknown journal features', 0, hex(unknown >>> 0));
+  if (jsb.featureIncompat & JOURNAL_CSUM) {
+    const computed = journalSuperblockChecksum(block);
+    if (jsb.checksum !== computed)
+      wrong('checksum', 'wrong checksum', hex(computed, 8), hex(jsb.checksum, 8));
+  }
+  const flagged = hasFeature(geo.features, 'needs_recovery');
+  if (jsb.start !== 0 && flagged) {
+    const place = superPlace('featureIncompat');
+    complaints.note(
+      'needs-recovery',
+      place,
+      'the journal has to be replayed first: this is the state before',
+    );
+  } else if (jsb.start !== 0)
+    wrong('start', 'the journal has data, and needs_recovery is not set', 0, jsb.start);
+  return undefined;
+}
+
+/** @source fs/jbd2/journal.c jbd2_superblock_csum */
+function journalSuperblockChecksum(block: Bytes): number {
+  return crc32cBytes(0xffffffff, journalSuperblockLayout.put(block.slice(0, 1024), { checksum: 0 }));
+}
+
+/** Bitmaps, descriptors and the superblock's counts against what is in use. @source e2fsprogs e2fsck/pass5.c */
+function checkGroups(ctx: CheckContext): void {
+  const { geo, image, complaints } = ctx;
+  let freeBlocks = 0;
+  let freeInodes = 0;
+  for (let group = 0; group < geo.groupCount; group++) {
+    const desc = image.groupDesc(group);
+    freeBlocks += checkBlockBitmap(ctx, group, desc);
+    freeInodes += checkInodeBitmap(ctx, group, desc);
+  }
+  const blocks = freeBlocksCountOf(image.superblock);
+  const inodes = superblockLayout.get(image.superblock, 'freeInodesCount');
+  if (blocks !== freeBlocks)
+    complaints.error(
+      'free-blocks',
+      superPlace('freeBlocksCountLo'),
+      'wrong free block count',
+      freeBlocks,
+      blocks,
+    );
+  if (inodes !== freeInodes)
+    complaints.error(
+      'free-inodes',
+      superPlace('freeInodesCount'),
+      'wrong free inode count',
+      freeInodes,
+      inodes,
+    );
+}
+
+function descPlace(geo: Geometry, group: number, field: number): Place {
+  const at = groupDescLocation(geo, group);
+  return { structure: `group descriptor ${group}`, offset: at.block * geo.blockSize + at.offset + field };
+}
+
+/** @returns free blocks of the group, by use */
+function checkBlockBitmap(ctx: CheckContext, group: number, desc: GroupDesc): number {
+  const { geo, image, complaints, claims } = ctx;
+  const bits = image.blockBitmap(group);
+  const limit = blocksInGroup(geo, group);
+  const start = groupFirstBlock(geo, group);
+  const nr = geo.groups[group]!.blockBitmap;
+  const place = (bit: number) => blockPlace(geo, `block bitmap ${group}, block`, nr, bit >> 3);
+  const free = compareBits(
+    bits,
+    limit,
+    (bit) => claims.isUsed(start + bit),
+    (bit, count, used) => {
+      const which = `${range(start + bit, count)} ${used ? 'in use, marked free' : 'not in use, marked used'}`;
+      complaints.error('block-bitmap', place(bit), which);
+    },
+  );
+  if (countFree(bits, bits.length * 8) !== countFree(bits, limit)) {
+    complaints.error('block-bitmap-padding', place(limit), `bits from ${limit} on are not all set`);
+  }
+  const uninit = hasGroupFlags(geo) && (desc.flags & BG_FLAGS.BLOCK_UNINIT) !== 0;
+  if (geo.metadataCsum && !uninit) {
+    const expected = storedBitmapCsum('block', geo.descSize, blockBitmapChecksum(geo, bits));
+    if (desc.blockBitmapCsum !== expected) {
+      const at = descPlace(geo, group, 0x18);
+      complaints.error(
+        'block-bitmap-checksum',
+        at,
+        'wrong block bitmap checksum',
+        hex(expected),
+        hex(desc.blockBitmapCsum),
+      );
+    }
+  }
+  if (desc.freeBlocks !== free) {
+    complaints.error(
+      'free-blocks',
+      descPlace(geo, group, 0x0c),
+      'wrong free block count',
+      free,
+      desc.freeBlocks,
+    );
+  }
+  return free;
+}
+
+/** @returns free inodes of the group, by use */
+function checkInodeBitmap(ctx: CheckContext, group: number, desc: GroupDesc): number {
+  const { geo, image, complaints } = ctx;
+  const bits = image.inodeBitmap(group);
+  const limit = geo.inodesPerGroup;
+  const first = group * limit + 1;
+  const nr = geo.groups[group]!.inodeBitmap;
+  const place = (bit: number) => blockPlace(geo, `inode bitmap ${group}, block`, nr, bit >> 3);
+  const inUse = (bit: number) => first + bit < geo.firstIno || ctx.used.has(first + bit);
+  const free = compareBits(bits, limit, inUse, (bit, count, used) => {
+    const which = `inode ${range(first + bit, count)} ${used ? 'in use, marked free' : 'not in use, marked used'}`;
+    complaints.error('inode-bitmap', place(bit), which);
+  });
+  if (countFree(bits, bits.length * 8) !== countFree(bits, limit)) {
+    complaints.error('inode-bitmap-padding', place(limit), `bits from ${limit} on are not all set`);
+  }
+  const flags = hasGroupFlags(geo) ? desc.flags : 0;
+  const uninit = (flags & BG_FLAGS.INODE_UNINIT) !== 0;
+  if (uninit && group === groupOfInode(geo, ROOT_INO)) {
+    complaints.error('group-flags', descPlace(geo, group, 0x12), 'INODE_UNINIT on the group of the root');
+  }
+  if (geo.metadataCsum && !uninit) {
+    const expected = storedBitmapCsum('inode', geo.descSize, inodeBitmapChecksum(geo, bits));
+    if (desc.inodeBitmapCsum !== expected) {
+      const at = descPlace(geo, group, 0x1a);
+      complaints.error(
+        'inode-bitmap-checksum',
+        at,
+        'wrong inode bitmap checksum',
+        hex(expected),
+        hex(desc.inodeBitmapCsum),
+      );
+    }
+  }
+  if (hasGroupFlags(geo) && desc.itableUnused > limit) {
+    complaints.error(
+      'itable-unused',
+      descPlace(geo, group, 0x1c),
+      'more unused inodes than inodes',
+      limit,
+      desc.itableUnused,
+    );
+  }
+  if (desc.freeInodes !== free) {
+    complaints.error(
+      'free-inodes',
+      descPlace(geo, group, 0x0e),
+      'wrong free inode count',
+      free,
+      desc.freeInodes,
+    );
+  }
+  const dirs = countDirs(ctx.used, first, limit);
+  if (desc.usedDirs !== dirs) {
+    complaints.error('used-dirs', descPlace(geo, group, 0x10), 'wrong directory count', dirs, desc.usedDirs);
+  }
+  return free;
+}
+
+function countDirs(used: ReadonlyMap<number, UsedInode>, first: number, count: number): number {
+  let dirs = 0;
+  for (const { ino, kind } of used.values())
+    if (kind === 'directory' && ino >= first && ino < first + count) dirs++;
+  return dirs;
+}
+
+/**
+ * Compares the first `limit` bits with actual use and reports runs that differ.
+ * @returns  bits that are free by use
+ */
+function compareBits(
+  bits: Bytes,
+  limit: number,
+  inUse: (bit: number) => boolean,
+  report: (bit: number, count: number, used: boolean) => void,
+): number {
+  let free = 0;
+  const runs: { bit: number; count: number; used: boolean }[] = [];
+  bits.reading((view) => {
+    for (let bit = 0; bit < limit; bit++) {
+      const used = inUse(bit);
+      if (!used) free++;
+      if (used === ((view[bit >> 3]! & (1 << (bit & 7))) !== 0)) continue;
+      const last = runs.at(-1);
+      if (last !== undefined && last.used === used && last.bit + last.count === bit) last.count++;
+      else runs.push({ bit, count: 1, used });
+    }
+  });
+  for (const run of runs) report(run.bit, run.count, run.used);
+  return free;
+}
+
+function range(first: number, count: number): string {
+  return count === 1 ? `${first}` : `${first}..${first + count - 1}`;
+}

@@ -1,0 +1,110 @@
+/**
+ * The flusher and the calls that make things durable: fsync, fdatasync, syncfs, sync.
+ */
+import { dirtyBuffers, inodeBlock, writeBuffer } from '../device/buffer.ts';
+import { checkpoint, hasHandle, trimLog } from '../device/journal.ts';
+import { isErr, type Result } from '../errno.ts';
+import type { WritebackControl } from '../hooks.ts';
+import type { Kernel } from '../kernel.ts';
+import { iSync, lock, unlock } from '../locks/lock.ts';
+import { mappingTagged } from '../pagecache/folio.ts';
+import { TX_COMMITTING, TX_NONE } from '../state/tables.ts';
+import type { Op } from '../task.ts';
+import { call, step, waitFor } from '../task.ts';
+import { commit, SYNC_ALL, waitWriteback, writeAndWait, writepages } from './writepages.ts';
+
+/**
+ * Writes one inode's pages as the flusher does.
+ * @locks   I_SYNC held around do_writepages; i_lock is dropped before (taking and dropping it is one step here)
+ * @source  fs/fs-writeback.c writeback_single_inode, __writeback_single_inode
+ */
+export function* writebackSingleInode(k: Kernel, ino: number, wbc: WritebackControl): Op<void> {
+  const wanted = yield* step(k, 'i_state & I_DIRTY?', () => {
+    const inode = k.inode(ino);
+    return inode.inCore && (inode.dirtyPages || inode.dirtyInode || mappingTagged(k, ino, 'tagDirty'));
+  });
+  if (!wanted) return;
+  yield* lock(k, iSync(ino));
+  yield* step(k, 'clear I_DIRTY_PAGES', () => {
+    k.inode(ino).dirtyPages = false;
+  });
+  yield* call(k, 'ext4_writepages', () => writepages(k, ino, wbc));
+  if (wbc.syncMode === 'all') yield* waitWriteback(k, ino);
+  yield* step(k, 'requeue if still tagged', () => {
+    if (mappingTagged(k, ino, 'tagDirty')) k.inode(ino).dirtyPages = true;
+  });
+  yield* unlock(k, iSync(ino));
+}
+
+/** Every dirty inode in turn. @source fs/fs-writeback.c sync_inodes_sb, writeback_sb_inodes */
+export function* syncInodes(k: Kernel, wbc: WritebackControl = SYNC_ALL): Op<void> {
+  const inodes = yield* step(k, 'queue_io', () => k.inodesInCore().join(','));
+  for (const ino of inodes === '' ? [] : inodes.split(',').map(Number)) {
+    yield* call(k, 'writeback_single_inode', () => writebackSingleInode(k, ino, wbc));
+  }
+}
+
+/**
+ * Commits what fsync of this inode waits for.
+ * @source fs/ext4/fsync.c ext4_fsync_journal; fs/jbd2/journal.c jbd2_complete_transaction
+ */
+function* completeTransaction(k: Kernel, ino: number, datasync: boolean): Op<void> {
+  const age = yield* step(k, datasync ? 'i_datasync_tid' : 'i_sync_tid', () =>
+    datasync ? k.inode(ino).datasyncTx : k.inode(ino).syncTx,
+  );
+  if (age === TX_NONE) return;
+  if (age === TX_COMMITTING) {
+    yield* waitFor(k, 'jbd2_log_wait_commit', () => !k.journal.committing);
+    return;
+  }
+  yield* commit(k);
+}
+
+/**
+ * @param datasync  fdatasync and msync: only what is needed to read the data back
+ * @returns         EIO
+ * @source          fs/ext4/fsync.c ext4_sync_file
+ */
+export function* syncFile(k: Kernel, ino: number, datasync: boolean): Op<Result<void>> {
+  const stop = yield* step(k, 'ASSERT(no current handle)', () =>
+    k.bugOn('sync-file-with-handle', hasHandle(k)),
+  );
+  if (stop) return;
+  const ret = yield* call(k, 'file_write_and_wait_range', () => writeAndWait(k, ino));
+  if (isErr(ret)) return ret;
+  if (k.hasJournal) {
+    yield* call(k, 'ext4_fsync_journal', () => completeTransaction(k, ino, datasync));
+    return;
+  }
+  yield* step(k, 'sync_mapping_buffers; write inode', () => {
+    for (const block of dirtyBuffers(k)) {
+      if (k.buf(block).assoc === ino || block === inodeBlock(k, ino))
+        writeBuffer(k, block, `fsync ino ${ino}`);
+    }
+  });
+}
+
+/** ext4_sync_fs with wait. @source fs/ext4/super.c ext4_sync_fs */
+export function* syncFs(k: Kernel): Op<void> {
+  yield* commit(k);
+}
+
+/** syncfs(2), and what unmount begins with. @source fs/sync.c sync_filesystem */
+export function* syncFilesystem(k: Kernel): Op<void> {
+  yield* call(k, 'sync_inodes_sb', () => syncInodes(k));
+  yield* call(k, 'ext4_sync_fs', () => syncFs(k));
+  yield* checkpoint(k);
+}
+
+/**
+ * sync(2): the block devices' own pages are written first, because their super block is the older one; then the
+ * files, the journal, and the block devices again.
+ * @source fs/sync.c ksys_sync
+ */
+export function* syncEverything(k: Kernel): Op<void> {
+  yield* checkpoint(k);
+  yield* call(k, 'sync_inodes_one_sb', () => syncInodes(k));
+  yield* call(k, 'ext4_sync_fs', () => syncFs(k));
+  yield* checkpoint(k);
+  yield* step(k, 'jbd2 log tail', () => trimLog(k));
+}
