@@ -5,7 +5,7 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { readBuffer, setBuffer, setRawInode } from '../device/buffer.ts';
-import { dirtyMetadata, getInodeWriteAccess, getWriteAccess } from '../device/journal.ts';
+import { dirtyMetadata, getInodeWriteAccess, getWriteAccess, updateFsyncTrans } from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_SIZE, INODE_FLAG, inodeLayout, isDir, isReg } from '../inode/layout.ts';
 import { markInodeDirty } from '../inode/update.ts';
@@ -66,6 +66,7 @@ export function newInode(k: Kernel, mode: number): Result<number> {
       : Bytes.zero(I_BLOCK_SIZE);
     inode.mayInline = k.geo.inlineData && (isReg(mode) || isDir(mode));
     markInodeDirty(k, ino);
+    updateFsyncTrans(k, ino, true);
     return ino;
   }
   return err('ENOSPC');

@@ -9,7 +9,7 @@
  * gets ENOSPC here, and says so in the fidelity table.
  */
 import { readBuffer } from '../device/buffer.ts';
-import { addOrderedInode } from '../device/journal.ts';
+import { addOrderedInode, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { hasFlag, hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -119,6 +119,7 @@ function createBlock(k: Kernel, ino: number, lblk: number, flags: CreateFlags): 
     if (written === 'full') return err('ENOSPC');
     inode.iData = written;
     markInodeDirty(k, ino);
+    updateFsyncTrans(k, ino, true);
     return mapping('mapped', known.block, false);
   }
   if (!hasFlag(k, ino, 'extents')) return err('EUCLEAN');
@@ -134,6 +135,7 @@ function createBlock(k: Kernel, ino: number, lblk: number, flags: CreateFlags): 
   }
   inode.iData = root;
   markInodeDirty(k, ino);
+  updateFsyncTrans(k, ino, !flags.unwritten);
   if (!flags.unwritten) addOrderedInode(k, ino);
   return mapping(flags.unwritten ? 'unwritten' : 'mapped', block, true);
 }

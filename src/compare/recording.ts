@@ -331,9 +331,14 @@ export function compareWithRecording(recording: Run, run: Run): Difference[] {
 
 /** One difference on one line: where, which field, what the kernel has and what the run has. */
 export function formatDifference(difference: Difference): string {
+  return formatBetween(difference, 'kernel', 'run');
+}
+
+/** `formatDifference` with other names for the two sides. */
+export function formatBetween(difference: Difference, one: string, other: string): string {
   const { step, line, path: file, field, expected, actual } = difference;
   const place = step === 'final' ? 'at the end' : `line ${step + 1}${line === undefined ? '' : ` (${line})`}`;
-  return `${place}: ${file === undefined ? '' : `${file} `}${field}: kernel ${expected}, run ${actual}`;
+  return `${place}: ${file === undefined ? '' : `${file} `}${field}: ${one} ${expected}, ${other} ${actual}`;
 }
 
 type Found = Omit<Difference, 'step' | 'line'>;

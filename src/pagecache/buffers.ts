@@ -27,7 +27,7 @@ import {
 export type GetBlock = (k: Kernel, ino: number, lblk: number) => Op<Result<void>>;
 
 /** Inside a step: what a mapping makes of a buffer head. @source include/linux/buffer_head.h map_bh */
-function mapBuffer(k: Kernel, ino: number, lblk: number, found: Mapping): void {
+function mapBuffer(k: Kernel, ino: number, lblk: number, found: Mapping, look = false): void {
   const bh = k.fbuf(ino, lblk);
   const keep = bh.state & (BH.uptodate | BH.dirty);
   switch (found.state) {
@@ -38,7 +38,8 @@ function mapBuffer(k: Kernel, ino: number, lblk: number, found: Mapping): void {
       bh.block = 0;
       return;
     case 'unwritten':
-      bh.state = keep | BH.mapped | BH.unwritten | BH.new;
+      // A look leaves it unmapped, so that a read of it gives zeros.
+      bh.state = keep | BH.unwritten | (look ? 0 : BH.mapped | BH.new);
       bh.block = found.block;
       return;
     case 'mapped':
@@ -72,7 +73,7 @@ export function* getBlockLook(k: Kernel, ino: number, lblk: number): Op<Result<v
   if (inline) return err('ERANGE');
   const found = yield* mapBlocks(k, ino, lblk, { create: false, unwritten: false });
   if (isErr(found)) return found;
-  yield* step(k, 'map_bh', () => mapBuffer(k, ino, lblk, found));
+  yield* step(k, 'map_bh', () => mapBuffer(k, ino, lblk, found, true));
 }
 
 const is = (k: Kernel, ino: number, lblk: number, bits: number): boolean =>

@@ -5,7 +5,7 @@
  * exit does; `@remount` and `@crash` do the same to their own lane first.
  */
 import { Bytes } from '../bytes/bytes.ts';
-import { hasHandle } from '../device/journal.ts';
+import { checkpoint, hasHandle } from '../device/journal.ts';
 import { type Errno, err, isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, tryLock, unlock } from '../locks/lock.ts';
@@ -113,7 +113,7 @@ function* exit(k: Kernel): Op<void> {
   }
 }
 
-const failed = (errno: Errno | 'SIGBUS'): LineOutcome => ({ errno });
+const failed = (errno: Errno | 'SIGBUS' | 'SIGSEGV'): LineOutcome => ({ errno });
 const outcome = (ret: Result<unknown>): LineOutcome => (isErr(ret) ? failed(ret.errno) : { ret: 0 });
 
 /** The current file's inode number, or EBADF. */
@@ -279,7 +279,7 @@ function prepare(c: Command): Run {
       const data = Bytes.fromHex(c.data);
       return onMapping(function* (k, slot) {
         const allowed = yield* step(k, 'VM_WRITE?', () => k.vma(k.mm, slot).write);
-        if (!allowed) return failed('EFAULT');
+        if (!allowed) return failed('SIGSEGV');
         const ok = yield* call(k, 'mwrite', () => store(k, slot, c.offset, data));
         return ok ? { ret: data.length } : failed('SIGBUS');
       });
@@ -327,6 +327,8 @@ function prepare(c: Command): Run {
       });
     case 'fiemap':
       return onFile(function* (k, ino) {
+        // xfs_io asks with FIEMAP_FLAG_SYNC.
+        yield* call(k, 'filemap_write_and_wait', () => writeAndWait(k, ino));
         const extents = yield* call(k, 'fiemap', () => fiemap(k, ino));
         return isErr(extents) ? failed(extents.errno) : { ret: 0, extents };
       });
@@ -366,6 +368,7 @@ function prepare(c: Command): Run {
     case '@flush':
       return function* (k) {
         yield* call(k, 'wb_workfn', () => syncInodes(k, SYNC_NONE));
+        yield* checkpoint(k);
         return { ret: 0 };
       };
     case '@commit':

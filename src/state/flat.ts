@@ -83,6 +83,16 @@ const makeClass = (fields: FieldSpecs): RecordClass => {
   return Record_;
 };
 
+/** Which word of its record a field is (the low one of a u53): for the explorer, which looks at a few words itself. */
+export function wordOf(table: TableName, field: string): number {
+  let word = 0;
+  for (const [name, { kind }] of Object.entries(fieldsOf(table))) {
+    if (name === field) return word;
+    word += kind === 'u53' ? 2 : 1;
+  }
+  throw new Error(`table ${table} has no field ${field}`);
+}
+
 const CLASSES: readonly RecordClass[] = TABLE_NAMES.map((name) => makeClass(fieldsOf(name)));
 const WORDS: readonly number[] = TABLE_NAMES.map((name) => wordsOf(fieldsOf(name)));
 
@@ -101,7 +111,15 @@ const insertSorted = (list: number[], key: number): void => {
 export class FlatWorld implements World {
   mem: Int32Array = new Int32Array(1 << 12);
   #salt: Int32Array = new Int32Array(1 << 12);
+  /** Number of the table that each word belongs to. */
+  #tableOf: Int32Array = new Int32Array(1 << 12);
   #used = 0;
+
+  /**
+   * Tables asked for since somebody last set this to 0, as a mask: what a look at the state may have depended on.
+   * It says "table", not "field", so that keeping it costs nothing; a record kept from earlier is not seen.
+   */
+  touched = 0;
 
   /** Interned values; index 0 is null. */
   readonly values: (Bytes | object | null)[] = [null];
@@ -126,6 +144,7 @@ export class FlatWorld implements World {
   }
 
   recAt(index: number, a: number, b: number): FlatRecord {
+    this.touched |= 1 << index;
     return this.#tables[index]!.rows[a]?.[b] ?? this.#make(index, a, b);
   }
 
@@ -140,10 +159,12 @@ export class FlatWorld implements World {
       };
       this.mem = grow(this.mem);
       this.#salt = grow(this.#salt);
+      this.#tableOf = grow(this.#tableOf);
     }
     const base = this.#used;
     this.#used += words;
     for (let word = 0; word < words; word++) this.#salt[base + word] = saltOf(index, a, b, word);
+    this.#tableOf.fill(index, base, this.#used);
     const record = new CLASSES[index]!(this, base);
     let row = table.rows[a];
     if (row === undefined) {
@@ -157,10 +178,12 @@ export class FlatWorld implements World {
   }
 
   firstKeys(table: TableName): readonly number[] {
+    this.touched |= 1 << tableIndex[table];
     return this.#tables[tableIndex[table]]!.first;
   }
 
   secondKeys(table: TableName, a: number): readonly number[] {
+    this.touched |= 1 << tableIndex[table];
     return this.#tables[tableIndex[table]]!.second.get(a) ?? [];
   }
 
@@ -205,6 +228,13 @@ export class FlatWorld implements World {
     this.logLength = mark;
   }
 
+  /** Tables written since the log had `mark` entries, as a mask. */
+  writtenSince(mark: number): number {
+    let tables = 0;
+    for (let i = mark; i < this.logLength; i += 2) tables |= 1 << this.#tableOf[this.#log[i]!]!;
+    return tables;
+  }
+
   internBytes(v: Bytes): number {
     const known = this.#byIdentity.get(v);
     if (known !== undefined) return known;
@@ -238,6 +268,7 @@ export class FlatWorld implements World {
   }
 
   digest(): string {
+    this.touched = -1;
     return hex64(this.z1, this.z2);
   }
 
@@ -272,6 +303,7 @@ export class FlatWorld implements World {
 
   /** The state as plain data. */
   snapshot(): Snapshot {
+    this.touched = -1;
     const out: Record<string, Record<string, Record<string, FieldValue>>> = {};
     TABLE_NAMES.forEach((name, index) => {
       const fields = Object.keys(fieldsOf(name));

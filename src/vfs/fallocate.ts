@@ -6,7 +6,7 @@
 
 import { freeBlocks, newBlock } from '../balloc/balloc.ts';
 import { lookupBlock, removeDelayed } from '../balloc/mapBlocks.ts';
-import { journalStart, journalStop } from '../device/journal.ts';
+import { journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { hasFlag, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -16,7 +16,7 @@ import { modelGrow, modelZero } from '../model.ts';
 import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { lockIfPresent, removeFolio, unlockFolio, zeroFolio } from '../pagecache/folio.ts';
 import { unmapFolio } from '../pagecache/rmap.ts';
-import { zeroPartialBlocks } from '../pagecache/zero.ts';
+import { pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
 import * as extent from '../volume/extent.ts';
@@ -83,14 +83,23 @@ function* allocate(
       inode.iData = root;
     }
   });
-  yield* step(k, 'ext4_update_inode_size', () => {
+  const oldSize = yield* step(k, 'ext4_update_inode_size', () => {
     const inode = k.inode(ino);
-    if (!isErr(ret) && !keepSize && end > inode.size) {
-      inode.size = end;
+    const before = inode.size;
+    if (!isErr(ret) && !keepSize) {
+      inode.size = Math.max(inode.size, end);
+      inode.disksize = Math.max(inode.disksize, end);
       modelGrow(k, ino, end);
     }
-    if (!isErr(ret) && !keepSize) inode.disksize = Math.max(inode.disksize, end);
+    return before;
+  });
+  if (!isErr(ret) && !keepSize && end > oldSize) {
+    yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, end));
+    yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, end));
+  }
+  yield* step(k, 'ext4_mark_inode_dirty', () => {
     markInodeDirty(k, ino);
+    updateFsyncTrans(k, ino, true);
   });
   yield* journalStop(k);
   return ret;
@@ -122,6 +131,7 @@ function* punchHole(k: Kernel, ino: number, offset: number, length: number): Op<
       for (const [start, count] of cut.freed) freeBlocks(k, ino, start, count);
     }
     markInodeDirty(k, ino);
+    updateFsyncTrans(k, ino, true);
   });
   yield* journalStop(k);
   return ret;

@@ -5,7 +5,7 @@
  * directory. Inline and hashed directories are the business of the volume issue: they answer EOPNOTSUPP here.
  */
 import { freeInode, newInode } from '../balloc/ialloc.ts';
-import { lookupBlock, truncateExtents } from '../balloc/mapBlocks.ts';
+import { lookupBlock } from '../balloc/mapBlocks.ts';
 import { rawInode, readBuffer, setBuffer, setRawInode } from '../device/buffer.ts';
 import {
   dirtyMetadata,
@@ -28,6 +28,8 @@ import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import * as dirent from '../volume/dirent.ts';
 import { modelAdopt } from './mediumFile.ts';
+import { truncate } from './truncate.ts';
+import { releaseXattrBlock } from './xattr.ts';
 
 /** Brings an inode into core, with its system.data found. Inside a step. */
 export function igetInode(k: Kernel, ino: number): Result<void> {
@@ -177,7 +179,7 @@ export function* openPath(k: Kernel, path: string, create: boolean): Op<Result<n
       const got = igetInode(k, there);
       return isErr(got) ? got : there;
     }
-    const made = newInode(k, S_IFREG | 0o644);
+    const made = newInode(k, S_IFREG | 0o600);
     if (isErr(made)) return made;
     const added = addName(k, parent.dir, parent.name, made);
     if (isErr(added)) {
@@ -256,19 +258,19 @@ export function* evictIfUnused(k: Kernel, ino: number): Op<void> {
     () => k.inode(ino).inCore && k.inode(ino).unlinked && !inUse(k, ino),
   );
   if (!last) return;
-  yield* journalStart(k);
-  yield* step(k, 'ext4_evict_inode', () => {
+  const blocks = yield* step(k, 'truncate_inode_pages_final', () => {
     const inode = k.inode(ino);
     for (const index of k.folioIndexes(ino)) {
       unmapFolio(k, ino, index);
       removeFolio(k, ino, index);
     }
-    if (!hasInlineData(k, ino)) {
-      inode.size = inode.disksize = 0;
-      if (hasFlag(k, ino, 'extents')) truncateExtents(k, ino, 0);
-    }
-    inode.disksize = 0;
-    getInodeWriteAccess(k, ino);
+    inode.size = 0;
+    return inode.blocks !== 0 || inode.delayed !== null;
+  });
+  if (blocks) yield* call(k, 'ext4_truncate', () => truncate(k, ino));
+  yield* journalStart(k);
+  yield* step(k, 'ext4_evict_inode', () => {
+    releaseXattrBlock(k, ino);
     markInodeDirty(k, ino);
     setRawInode(k, ino, inodeLayout.put(rawInode(k, ino), { dtime: k.now }));
     freeInode(k, ino);

@@ -122,6 +122,14 @@ function setOutside(k: Kernel, ino: number, index: number, name: string, value: 
   dirtyMetadata(k, inode.fileAcl, ino);
 }
 
+/** Frees the external block of an inode that is going away. Inside a step with a handle. @source ext4_xattr_delete_inode */
+export function releaseXattrBlock(k: Kernel, ino: number): void {
+  const { fileAcl } = k.inode(ino);
+  if (fileAcl === 0) return;
+  k.inode(ino).fileAcl = 0;
+  freeBlocks(k, ino, fileAcl, 1);
+}
+
 /**
  * @returns ENODATA, EOPNOTSUPP
  * @locks   xattr_sem shared

@@ -12,7 +12,7 @@
  */
 import { lookupBlock, mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
 import { cleanBdevAlias } from '../device/buffer.ts';
-import { journalCommit, journalStart, journalStop } from '../device/journal.ts';
+import { journalCommit, journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
@@ -289,6 +289,7 @@ function* convertUnwritten(k: Kernel, ino: number, pairs: readonly [number, numb
     if (root === before) return;
     inode.iData = root;
     markInodeDirty(k, ino);
+    updateFsyncTrans(k, ino, true);
   });
   yield* journalStop(k);
 }

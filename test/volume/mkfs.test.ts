@@ -44,7 +44,10 @@ describe('mkfs', () => {
       [{ inodeSize: 8192 }, 'inodeSize 8192 is not a power of two'],
       [{ inodeSize: 300 }, 'inodeSize 300'],
       [{ blocks: 0 }, 'blocks 0'],
-      [{ blocks: 20, inodes: 64 }, 'blocks 20 leaves 20 for group 0, which needs 8 for itself and 16 to spare'],
+      [
+        { blocks: 20, inodes: 64 },
+        'blocks 20 leaves 20 for group 0, which needs 8 for itself and 16 to spare',
+      ],
       [{ blockSize: 1024, blocks: 8193 + 40 }, 'for group 1'],
       [{ features: ['no_such'] }, 'there is no feature no_such'],
       [{ features: ['bigalloc'] }, 'cannot make feature bigalloc'],

@@ -5,7 +5,8 @@
 import {
   compareWithRecording,
   DEFAULT_LANE,
-  formatDifference,
+  type Difference,
+  formatBetween,
   maskRun,
   RECORDING_VERSION,
   type Recording,
@@ -78,13 +79,13 @@ export function scriptOfLines(
 }
 
 export interface RecordOptions {
-  /** Times it is run; every run must agree with the first. Left out: 2. */
+  /** Runs in a row that must agree. Left out: 2. */
   readonly runs?: number;
   readonly timeoutSeconds?: number;
 }
 
 /**
- * @throws Refusal when the script cannot be run here, or when two runs differ
+ * @throws Refusal when the script cannot be run here, or when runs differ
  */
 export async function recordScript(
   script: Script,
@@ -98,20 +99,29 @@ export async function recordScript(
     lines: script.lines,
     ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
   };
-  const runs = await Promise.all(Array.from({ length: options.runs ?? 2 }, () => referee.run(job)));
-  const [first, ...others] = runs;
-  for (const other of others) {
-    const difference = compareWithRecording(first!, other)[0];
-    if (difference !== undefined) {
-      throw new Refusal(
-        `${script.name}: two runs differ, nothing is recorded\n${formatDifference(difference)
-          .replace(': kernel ', ': first run ')
-          .replace(', run ', ', second run ')}`,
-        null,
-      );
-    }
+  return recordingOf(script, await steadyAnswer(job, referee, script.name, options.runs));
+}
+
+/** Times that runs may differ before the script itself is held to be unsteady. */
+const TRIES = 4;
+
+/**
+ * What the kernel does when nobody disturbs it: an answer that `runs` runs in a row agree on. A sync(2) of another
+ * process on the machine shows in a run, so a difference is tried again a few times.
+ * @throws Refusal naming the first thing on which runs keep differing
+ */
+export async function steadyAnswer(job: Job, referee: Referee, name: string, runs = 2): Promise<Answer> {
+  let difference: Difference | undefined;
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const answers = await Promise.all(Array.from({ length: runs }, () => referee.run(job)));
+    const [first, ...others] = answers;
+    difference = others.map((other) => compareWithRecording(first!, other)[0]).find(Boolean);
+    if (difference === undefined) return first!;
   }
-  return recordingOf(script, first!);
+  throw new Refusal(
+    `${name}: runs differ, nothing is recorded\n${formatBetween(difference!, 'one run', 'another')}`,
+    null,
+  );
 }
 
 /** An answer as a recording: masked, named, in the order that is written. */

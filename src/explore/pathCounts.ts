@@ -1,0 +1,91 @@
+/**
+ * How many complete schedules a state graph stands for: paths from each state to an end, exactly, by adding up over
+ * the edges in the order in which a depth-first search leaves the states. Counts of 10³² and more are common, so a
+ * count is a row of 32-bit limbs, lowest first. Limbs are planes over all states; a plane is added when one
+ * carries over, so small spaces pay for one.
+ *
+ * A state that is left has a count of at least one: zero means "still on the stack".
+ */
+
+const grown = (old: Uint32Array): Uint32Array => {
+  const bigger = new Uint32Array(old.length * 2);
+  bigger.set(old);
+  return bigger;
+};
+
+export class PathCounts {
+  /** By state. */
+  readonly #planes: Uint32Array[] = [new Uint32Array(1 << 10)];
+  /** By depth of the search: what the state there has summed up so far. */
+  readonly #sums: Uint32Array[] = [new Uint32Array(1 << 8)];
+
+  #room(depth: number, state: number): void {
+    while (depth >= this.#sums[0]!.length)
+      for (let i = 0; i < this.#sums.length; i++) this.#sums[i] = grown(this.#sums[i]!);
+    while (state >= this.#planes[0]!.length)
+      for (let i = 0; i < this.#planes.length; i++) this.#planes[i] = grown(this.#planes[i]!);
+  }
+
+  /** The search goes down to a state at `depth`. */
+  enter(depth: number, state: number): void {
+    this.#room(depth, state);
+    for (let i = 0; i < this.#sums.length; i++) this.#sums[i]![depth] = 0;
+  }
+
+  #add(depth: number, from: readonly Uint32Array[], at: number): void {
+    let carry = 0;
+    for (let i = 0; i < this.#sums.length; i++) {
+      const sum = this.#sums[i]![depth]! + from[i]![at]! + carry;
+      this.#sums[i]![depth] = sum;
+      carry = sum > 0xffff_ffff ? 1 : 0;
+    }
+    if (carry === 0) return;
+    this.#sums.push(new Uint32Array(this.#sums[0]!.length));
+    this.#planes.push(new Uint32Array(this.#planes[0]!.length));
+    this.#sums.at(-1)![depth] = 1;
+  }
+
+  /** One more complete schedule through the state at `depth`: the step led to an end. */
+  addEnd(depth: number): void {
+    this.#add(depth, ONE(this.#sums.length), 0);
+  }
+
+  /** The step led to a state seen before. @returns false when that one is still on the stack: a cycle */
+  addState(depth: number, state: number): boolean {
+    let done = false;
+    for (const plane of this.#planes) done ||= plane[state] !== 0;
+    if (done) this.#add(depth, this.#planes, state);
+    return done;
+  }
+
+  /** The search leaves the state at `depth` for the one above it. */
+  leave(depth: number, state: number): void {
+    for (let i = 0; i < this.#sums.length; i++) this.#planes[i]![state] = this.#sums[i]![depth]!;
+    if (depth > 0) this.#add(depth - 1, this.#sums, depth);
+  }
+
+  /** A state with nothing behind it. */
+  setEnd(state: number): void {
+    this.#room(0, state);
+    this.#planes[0]![state] = 1;
+  }
+
+  /** What the state at `depth` has summed up. */
+  sum(depth: number): bigint {
+    let total = 0n;
+    for (let i = this.#sums.length - 1; i >= 0; i--)
+      total = (total << 32n) | BigInt(this.#sums[i]![depth] ?? 0);
+    return total;
+  }
+
+  get bytes(): number {
+    return this.#planes.reduce((sum, plane) => sum + plane.byteLength, 0);
+  }
+}
+
+const one: Uint32Array[] = [Uint32Array.of(1)];
+/** The number one, in as many limbs as asked for. */
+function ONE(limbs: number): readonly Uint32Array[] {
+  while (one.length < limbs) one.push(Uint32Array.of(0));
+  return one;
+}

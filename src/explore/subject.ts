@@ -1,0 +1,25 @@
+/**
+ * What is explored: a kernel over a flat world in its start state, the tasks, and what must hold.
+ *
+ * The explorer leaves the world as it found it. It takes the kernel's effects off while it searches: nobody listens
+ * to the millions of steps that no one will ever read.
+ */
+import type { Invariant } from '../invariants/invariant.ts';
+import type { Kernel } from '../kernel.ts';
+import type { TaskSpec } from '../sched/machine.ts';
+import type { FlatWorld } from '../state/flat.ts';
+
+export interface Subject {
+  /** Over `world`. */
+  readonly k: Kernel;
+  /** In its start state. */
+  readonly world: FlatWorld;
+  readonly specs: readonly TaskSpec[];
+  readonly invariants: readonly Invariant[];
+}
+
+/** Sets of tasks are masks of one 32-bit word. */
+export const MAX_TASKS = 30;
+
+/** The violation that needs no invariant: unfinished tasks and none can run. */
+export const NO_DEADLOCK = 'no-deadlock';

@@ -1,0 +1,218 @@
+/**
+ * A state of the search: the words of the world and one node per task. Steps are taken in place; a step is taken
+ * back with the world's undo log and the node that the task left.
+ *
+ * Lock steps are done here on the words of the lock's record, with the same rules as `locks/lock.ts` and
+ * `sched/execute.ts`; the tests hold the two against each other step by step.
+ */
+import type { Kernel } from '../kernel.ts';
+import { type FlatWorld, hex64, wordOf } from '../state/flat.ts';
+import { forgotten, type Tracker } from '../task.ts';
+import {
+  ACT_LOCK,
+  ACT_STEP,
+  ACT_UNLOCK,
+  Automaton,
+  GATE_EXCLUSIVE,
+  GATE_FINISHED,
+  GATE_OPEN,
+  GATE_QUEUE,
+  GATE_SHARED,
+  LOCK_OWNER,
+  LOCK_READERS,
+  LOCK_WAITERS,
+  type Node,
+} from './automaton.ts';
+import { formatSchedule } from './schedule.ts';
+import type { Subject } from './subject.ts';
+
+/** A step threw: a mistake in ext4lab or in a design. Says which step, and the schedule that leads there. */
+export class StepError extends Error {
+  override readonly name = 'StepError';
+  readonly schedule: string;
+
+  constructor(walk: Walk, schedule: readonly number[], cause: unknown) {
+    const task = schedule.at(-1);
+    const where =
+      task === undefined
+        ? 'before the first step'
+        : `in ${walk.automaton.names[task]}, at '${walk.at[task]!.request?.label}'`;
+    const text = formatSchedule(schedule);
+    super(`${cause instanceof Error ? cause.message : String(cause)} (${where}; schedule ${text})`, { cause });
+    this.schedule = text;
+  }
+}
+
+export class Walk {
+  readonly subject: Subject;
+  readonly world: FlatWorld;
+  readonly automaton: Automaton;
+  readonly tasks: number;
+  readonly #tracker: Tracker;
+  readonly #haltedAt: number;
+  /** Tasks that wait for all others. */
+  readonly #last: number;
+
+  /** Where each task stands. */
+  readonly at: Node[];
+  /** Digest of where the tasks stand. */
+  c1 = 0;
+  c2 = 0;
+  /** Unfinished tasks, as `runnable` found them. */
+  alive = 0;
+
+  constructor(subject: Subject) {
+    this.subject = subject;
+    this.world = subject.world;
+    if (subject.k.world !== subject.world) throw new Error('the kernel of a subject is not over its world');
+    this.automaton = new Automaton(subject);
+    this.tasks = subject.specs.length;
+    this.#tracker = subject.k.tracker;
+    const { base } = subject.world.rec('sb', 0, 0) as unknown as { readonly base: number };
+    this.#haltedAt = base + wordOf('sb', 'halted');
+    this.#last = subject.specs.reduce((mask, spec, task) => mask | (spec.last ? 1 << task : 0), 0);
+    this.at = [...this.automaton.roots];
+    this.#controlDigest();
+  }
+
+  #controlDigest(): void {
+    this.c1 = this.at.reduce((sum, node) => (sum + node.z1) | 0, 0);
+    this.c2 = this.at.reduce((sum, node) => (sum + node.z2) | 0, 0);
+  }
+
+  get halted(): boolean {
+    return this.world.mem[this.#haltedAt] !== 0;
+  }
+
+  get k(): Kernel {
+    return this.subject.k;
+  }
+
+  /**
+   * The tasks that may take a step, as a mask, as `Machine.runnable` has them. Sets `alive`.
+   */
+  runnable(): number {
+    const { at, world } = this;
+    const { mem } = world;
+    let alive = 0;
+    let can = 0;
+    for (let task = 0; task < at.length; task++) {
+      const node = at[task]!;
+      if (node.gate === GATE_FINISHED) continue;
+      const me = 1 << task;
+      alive |= me;
+      if (node.gate === GATE_OPEN) {
+        can |= me;
+        continue;
+      }
+      const { lockAt } = node;
+      if (lockAt < 0) {
+        if (node.ready()) can |= me;
+        continue;
+      }
+      const owner = mem[lockAt + LOCK_OWNER]!;
+      const readers = mem[lockAt + LOCK_READERS]!;
+      const waiters = mem[lockAt + LOCK_WAITERS]!;
+      switch (node.gate) {
+        case GATE_SHARED:
+          if (owner === 0 && (waiters & ~me) === 0) can |= me;
+          break;
+        case GATE_EXCLUSIVE:
+          if (owner === 0 && readers === 0) can |= me;
+          break;
+        case GATE_QUEUE:
+          if (owner === 0 && (readers === 0 || (waiters & me) === 0)) can |= me;
+          break;
+        default:
+          if (node.ready()) can |= me;
+      }
+    }
+    this.alive = alive;
+    if (mem[this.#haltedAt] !== 0) return 0;
+    if ((alive & ~this.#last) !== 0) can &= ~this.#last;
+    return can;
+  }
+
+  /** Takes one step of a runnable task. */
+  step(task: number): void {
+    const node = this.at[task]!;
+    const { world } = this;
+    let value: unknown;
+    if (node.act === ACT_STEP) {
+      value = node.fn();
+      if (this.#tracker.pending !== null) throw forgotten(this.#tracker.pending);
+    } else {
+      const me = 1 << task;
+      const owner = node.lockAt + LOCK_OWNER;
+      const readers = node.lockAt + LOCK_READERS;
+      const waiters = node.lockAt + LOCK_WAITERS;
+      const { mem } = world;
+      if (node.act === ACT_UNLOCK) {
+        if (mem[owner] === task + 1) world.setInt(owner, 0);
+        else if ((mem[readers]! & me) !== 0) world.setInt(readers, mem[readers]! & ~me);
+        else this.automaton.kernels[task]!.warnOn('unlock-not-held', true);
+      } else {
+        const shared = node.request!.mode === 'shared';
+        const now =
+          mem[owner] === 0 && (shared ? (mem[waiters]! & ~me) === 0 : mem[readers] === 0);
+        if (now) {
+          if (shared) world.setInt(readers, mem[readers]! | me);
+          else world.setInt(owner, task + 1);
+          world.setInt(waiters, mem[waiters]! & ~me);
+        } else if (node.act === ACT_LOCK) {
+          // The writer joins the queue and stays where it is.
+          world.setInt(waiters, mem[waiters]! | me);
+          return;
+        }
+        if (node.act !== ACT_LOCK) value = now;
+      }
+    }
+    let next = value === node.v0 ? node.n0 : value === node.v1 ? node.n1 : null;
+    if (next === null) next = this.automaton.follow(node, value);
+    this.at[task] = next;
+    this.c1 = (this.c1 - node.z1 + next.z1) | 0;
+    this.c2 = (this.c2 - node.z2 + next.z2) | 0;
+  }
+
+  /** The state with its control, word for word. */
+  exactKey(): string {
+    const { words } = this.world.save();
+    let end = words.length;
+    while (end > 0 && words[end - 1] === 0) end--;
+    return `${this.at.map((node) => node.id).join()};${words.subarray(0, end).join()}`;
+  }
+
+  /** Digest of the data alone, as both worlds and all machines have it. */
+  digest(): string {
+    return hex64(this.world.z1, this.world.z2);
+  }
+
+  /**
+   * Runs `body` with the undo log on and no listener, and puts everything back as it was, whatever happens.
+   * `body` gets a function that goes back to the start state.
+   */
+  search<T>(body: (restart: () => void) => T): T {
+    const { world } = this;
+    const { sink } = this.subject.k;
+    const { listen } = sink;
+    const { logging, logLength: mark, z1, z2 } = world;
+    const restart = (): void => {
+      world.undo(mark);
+      world.z1 = z1;
+      world.z2 = z2;
+      for (let task = 0; task < this.tasks; task++) this.at[task] = this.automaton.roots[task]!;
+      this.#controlDigest();
+    };
+    sink.listen = null;
+    world.logging = true;
+    try {
+      restart();
+      return body(restart);
+    } finally {
+      restart();
+      world.logging = logging;
+      sink.listen = listen;
+      this.#tracker.pending = null;
+    }
+  }
+}

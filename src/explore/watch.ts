@@ -1,0 +1,95 @@
+/**
+ * Invariants, asked once per new state, and only when the answer can have changed: a check is a function of what it
+ * reads, so when a step wrote none of the tables that it read in the state before, it says what it said there.
+ * Lock steps make up half of a search and most invariants read no lock.
+ *
+ * Rows are states on the path of the search, by depth. A row keeps, per invariant, the tables read and the verdict.
+ *
+ * Not seen: a check that keeps a record, or anything else, from an earlier call. `paranoid` asks every invariant
+ * anew and says so when the answers differ.
+ */
+import type { Invariant } from '../invariants/invariant.ts';
+import type { Kernel } from '../kernel.ts';
+import type { FlatWorld } from '../state/flat.ts';
+
+export class Watch {
+  readonly always: readonly Invariant[];
+  readonly end: readonly Invariant[];
+  readonly #k: Kernel;
+  readonly #world: FlatWorld;
+  readonly #count: number;
+  #reads: Int32Array;
+  #broken: Uint8Array;
+  #rows = 64;
+
+  constructor(k: Kernel, world: FlatWorld, invariants: readonly Invariant[]) {
+    this.#k = k;
+    this.#world = world;
+    this.always = invariants.filter((each) => each.when === 'always');
+    this.end = invariants.filter((each) => each.when === 'end');
+    this.#count = this.always.length;
+    this.#reads = new Int32Array(this.#rows * this.#count);
+    this.#broken = new Uint8Array(this.#rows * this.#count);
+  }
+
+  /** Asks everything about the state of row 0, the start. */
+  start(): void {
+    for (let i = 0; i < this.#count; i++) this.#ask(i, i);
+  }
+
+  #ask(i: number, at: number): void {
+    this.#world.touched = 0;
+    const answer = this.always[i]!.check(this.#k);
+    this.#reads[at] = this.#world.touched;
+    this.#broken[at] = answer === null ? 0 : 1;
+  }
+
+  /**
+   * The state of row `to` came out of the one of row `from` by steps that wrote `written`, a mask of tables.
+   * @returns true when something is broken in it
+   */
+  look(from: number, to: number, written: number): boolean {
+    while (to >= this.#rows) this.#grow();
+    const count = this.#count;
+    const before = from * count;
+    const after = to * count;
+    let any = 0;
+    for (let i = 0; i < count; i++) {
+      if ((this.#reads[before + i]! & written) === 0) {
+        this.#reads[after + i] = this.#reads[before + i]!;
+        this.#broken[after + i] = this.#broken[before + i]!;
+      } else {
+        this.#ask(i, after + i);
+      }
+      any |= this.#broken[after + i]!;
+    }
+    return any !== 0;
+  }
+
+  /** Is invariant `i` of `always` broken in the state of this row? */
+  broken(row: number, i: number): boolean {
+    return this.#broken[row * this.#count + i] !== 0;
+  }
+
+  /** Asks everything about the current state again. @throws Error when an answer is not what the row says */
+  verify(row: number): void {
+    for (let i = 0; i < this.#count; i++) {
+      const answer = this.always[i]!.check(this.#k);
+      if ((answer !== null) === this.broken(row, i)) continue;
+      throw new Error(
+        `invariant ${this.always[i]!.id} said ${answer === null ? 'broken' : 'fine'} and says ` +
+          `${answer ?? 'fine'} of the same state: it remembers something, or reads past the facade`,
+      );
+    }
+  }
+
+  #grow(): void {
+    this.#rows *= 2;
+    const reads = new Int32Array(this.#rows * this.#count);
+    reads.set(this.#reads);
+    this.#reads = reads;
+    const broken = new Uint8Array(this.#rows * this.#count);
+    broken.set(this.#broken);
+    this.#broken = broken;
+  }
+}

@@ -1,0 +1,27 @@
+/** Every invariant, the user's own first. */
+import { alias, coherence, disksize, durability, format, model, reservation } from './data.ts';
+import { bugOn, settled, strict } from './inline.ts';
+import type { Invariant } from './invariant.ts';
+import { fsError, handleBalance, warnOn } from './kernel.ts';
+
+export const INVARIANTS: readonly Invariant[] = [
+  strict,
+  settled,
+  bugOn,
+  coherence,
+  model,
+  durability,
+  alias,
+  format,
+  disksize,
+  reservation,
+  handleBalance,
+  warnOn,
+  fsError,
+];
+
+export function invariantById(id: string): Invariant | undefined {
+  return INVARIANTS.find((invariant) => invariant.id === id);
+}
+
+export type { Invariant } from './invariant.ts';

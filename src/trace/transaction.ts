@@ -1,0 +1,95 @@
+/**
+ * Transactions and traces: what the recording world publishes.
+ *
+ * A Transaction is one atomic step: who, in which kernel functions, what it read and wrote, what it emitted, the
+ * state before and after. A Trace is the list of them from a start state. States share structure; a trace of 200
+ * steps over an 8 MiB volume is some hundred kilobytes.
+ */
+import type { Patch } from 'immer';
+import type { Kernel } from '../kernel.ts';
+import { Machine, type TaskSpec } from '../sched/machine.ts';
+import type { Effect } from '../state/effects.ts';
+import type { Access, FieldChange, RecordingWorld } from '../state/recording.ts';
+import type { Snapshot } from '../state/world.ts';
+
+export interface Transaction {
+  /** 0-based position in the trace. */
+  readonly step: number;
+  /** Task number, and its lane's name. */
+  readonly task: number;
+  readonly lane: string;
+  /** `step`, `lock`, `unlock`, … */
+  readonly kind: string;
+  readonly label: string;
+  /** Open kernel functions, outermost first: the scenario line, then the functions. */
+  readonly stack: readonly string[];
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+  readonly effects: readonly Effect[];
+  readonly reads: readonly Access[];
+  readonly changes: readonly FieldChange[];
+  readonly patches: readonly Patch[];
+  readonly inverse: readonly Patch[];
+}
+
+export interface Trace {
+  readonly lanes: readonly string[];
+  readonly start: Snapshot;
+  readonly steps: readonly Transaction[];
+  readonly end: Snapshot;
+  /** Digest of the end state, 16 hex digits. */
+  readonly digest: string;
+  /** Tasks that did not finish: a deadlock or a halted machine. */
+  readonly unfinished: readonly number[];
+}
+
+/** Says who goes next, given who may; null stops the run. */
+export type Choose = (runnable: readonly number[], step: number) => number | null;
+
+/**
+ * Runs tasks over a recording world, one transaction a step.
+ * @param choose  the schedule
+ */
+export function record(world: RecordingWorld, k: Kernel, specs: readonly TaskSpec[], choose: Choose): Trace {
+  const start = world.root;
+  const steps: Transaction[] = [];
+  let effects: Effect[] = [];
+  k.tracker.sites = true;
+  k.sink.listen = (effect) => effects.push(effect);
+  const machine = new Machine(k, specs, ({ task, request, stack }, body) => {
+    effects = [];
+    const { value, before, after, reads, changes, patches, inverse } = world.step(body);
+    steps.push({
+      step: steps.length,
+      task,
+      lane: specs[task]!.name,
+      kind: request.kind,
+      label: request.label,
+      stack,
+      before,
+      after,
+      effects,
+      reads,
+      changes,
+      patches,
+      inverse,
+    });
+    return value;
+  });
+  for (;;) {
+    const runnable = machine.runnable();
+    if (runnable.length === 0) break;
+    const task = choose(runnable, steps.length);
+    if (task === null) break;
+    machine.resume(task);
+  }
+  k.sink.listen = null;
+  return {
+    lanes: specs.map((spec) => spec.name),
+    start,
+    steps,
+    end: world.root,
+    digest: world.digest(),
+    unfinished: specs.flatMap((_, task) => (machine.finished(task) ? [] : [task])),
+  };
+}
