@@ -20,12 +20,27 @@ export type LockMode = 'shared' | 'exclusive';
 
 export type RequestKind = 'step' | 'wait' | 'lock' | 'trylock' | 'unlock' | 'call';
 
+/**
+ * Carries requests out where they are made, for a task that has the kernel to itself: nothing is ever handed to a
+ * scheduler, and an op runs from its first line to its last in one `next()`.
+ */
+export interface Direct {
+  step<T>(k: Tracked, label: string, fn: () => T): Request<T>;
+  wait<T>(k: Tracked, label: string, ready: () => boolean, fn?: () => T): Request<T>;
+  lock(k: Tracked, which: LockRef, mode: LockMode): Request<void>;
+  tryLock(k: Tracked, which: LockRef, mode: LockMode): Request<boolean>;
+  unlock(k: Tracked, which: LockRef): Request<void>;
+  locked<T>(k: Tracked, which: LockRef, mode: LockMode, label: string, fn: () => T): Request<T>;
+}
+
 /** Where requests are counted; the machine looks at it before every step. */
 export interface Tracker {
   /** The request made last and not yet started, if any. */
   pending: Request<unknown> | null;
   /** Remember the call site of every request (slow): the explorer and tests do, the library does not. */
   sites: boolean;
+  /** Set: requests are carried out at once. */
+  direct?: Direct;
 }
 
 /** What the functions below need of `Kernel`. */
@@ -106,15 +121,20 @@ export function forgotten(request: Request<unknown>): ForgottenYield {
 
 /** One atomic step: `fn` reads and writes state through `k` and returns what the op may remember. */
 export function step<T>(k: Tracked, label: string, fn: () => T): Request<T> {
-  return new Request<T>(k, 'step', label, { fn });
+  const { direct } = k.tracker;
+  return direct === undefined ? new Request<T>(k, 'step', label, { fn }) : direct.step(k, label, fn);
 }
 
 /** One atomic step that can run only while `ready()` is true: a wait bit, a completion, a drained transaction. */
 export function waitFor<T = void>(k: Tracked, label: string, ready: () => boolean, fn?: () => T): Request<T> {
+  const { direct } = k.tracker;
+  if (direct !== undefined) return direct.wait(k, label, ready, fn);
   return new Request<T>(k, 'wait', label, fn === undefined ? { ready } : { ready, fn });
 }
 
 /** A kernel function in a frame of its own: when it returns, its locals are forgotten. */
 export function call<T>(k: Tracked, name: string, make: () => Op<T>): Request<T> {
+  // The op itself is what `yield*` runs: no frame is needed where nothing is suspended.
+  if (k.tracker.direct !== undefined) return make() as unknown as Request<T>;
   return new Request<T>(k, 'call', name, { make });
 }

@@ -127,16 +127,22 @@ export function lockLabel(lock: LockRef, mode: LockMode | 'unlock'): string {
 
 /** Takes a lock: a step that can run when the lock is free for `mode`. */
 export function lock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<void> {
+  const { direct } = k.tracker;
+  if (direct !== undefined) return direct.lock(k, which, mode);
   return new Request<void>(k, 'lock', lockLabel(which, mode), { lock: which, mode });
 }
 
 /** Tries once; true when taken. */
 export function tryLock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<boolean> {
+  const { direct } = k.tracker;
+  if (direct !== undefined) return direct.tryLock(k, which, mode);
   return new Request<boolean>(k, 'trylock', `try ${lockLabel(which, mode)}`, { lock: which, mode });
 }
 
 /** Releases what this task holds of the lock. */
 export function unlock(k: Tracked, which: LockRef): Request<void> {
+  const { direct } = k.tracker;
+  if (direct !== undefined) return direct.unlock(k, which);
   return new Request<void>(k, 'unlock', lockLabel(which, 'unlock'), { lock: which });
 }
 
@@ -194,6 +200,8 @@ export function locked<T>(
   label: string,
   fn: () => T,
 ): Request<T> {
+  const { direct } = k.tracker;
+  if (direct !== undefined) return direct.locked(k, which, mode, label, fn);
   return new Request<T>(k, 'wait', label, {
     ready: () => lockEnabled(k.lockRecord(which), which.class.kind, mode, k.task) === 'now',
     fn: () => {

@@ -5,15 +5,9 @@
  * directory. Inline and hashed directories are the business of the volume issue: they answer EOPNOTSUPP here.
  */
 import { freeInode, newInode } from '../balloc/ialloc.ts';
-import { lookupBlock } from '../balloc/mapBlocks.ts';
+import { lookupBlock, removeDelayed } from '../balloc/mapBlocks.ts';
 import { rawInode, readBuffer, setBuffer, setRawInode } from '../device/buffer.ts';
-import {
-  dirtyMetadata,
-  getInodeWriteAccess,
-  getWriteAccess,
-  journalStart,
-  journalStop,
-} from '../device/journal.ts';
+import { dirtyMetadata, getWriteAccess, journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { findInlineData } from '../inline/bytes.ts';
 import { inodeSeed } from '../inode/checksum.ts';
@@ -265,11 +259,12 @@ export function* evictIfUnused(k: Kernel, ino: number): Op<void> {
       removeFolio(k, ino, index);
     }
     inode.size = 0;
-    return inode.blocks !== 0 || inode.delayed !== null;
+    return inode.blocks !== 0;
   });
   if (blocks) yield* call(k, 'ext4_truncate', () => truncate(k, ino));
   yield* journalStart(k);
   yield* step(k, 'ext4_evict_inode', () => {
+    removeDelayed(k, ino, 0, Number.POSITIVE_INFINITY);
     releaseXattrBlock(k, ino);
     markInodeDirty(k, ino);
     setRawInode(k, ino, inodeLayout.put(rawInode(k, ino), { dtime: k.now }));

@@ -217,6 +217,9 @@ function readArea(bytes: Bytes, first: number, end: number, base: number): Xattr
   return { present: true, first, end, entries, problems };
 }
 
+/** Bytes a value takes, padding included. Not with `& ~3`, which a lying size overflows. @source fs/ext4/xattr.h EXT4_XATTR_SIZE */
+const valueSpan = (size: number): number => Math.ceil(size / 4) * 4;
+
 function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: number): XattrProblem[] {
   const { offset } = entry;
   const name = xattrName(entry);
@@ -233,7 +236,7 @@ function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: n
   }
   if (entry.valueSize === 0) return [];
   const from = base + entry.valueOffs;
-  const span = (entry.valueSize + 3) & ~3;
+  const span = valueSpan(entry.valueSize);
   if (from < namesEnd || from + span > end) {
     return [
       {
@@ -263,7 +266,7 @@ function overlaps(entries: readonly XattrEntry[], base: number): XattrProblem[] 
     .map((entry) => ({
       entry,
       from: base + entry.valueOffs,
-      to: base + entry.valueOffs + ((entry.valueSize + 3) & ~3),
+      to: base + entry.valueOffs + valueSpan(entry.valueSize),
     }))
     .sort((a, b) => a.from - b.from);
   const problems: XattrProblem[] = [];
