@@ -652,7 +652,7 @@ class Run:
     def do_ls(self, lane, c):
         fd = self.fs.open(c["path"], os.O_RDONLY | os.O_DIRECTORY | os.O_NOATIME)
         try:
-            return {"ret": 0, "names": [name for name in os.listdir(fd) if name != "lost+found"]}
+            return {"ret": 0, "names": os.listdir(fd)}
         finally:
             os.close(fd)
 

@@ -63,12 +63,17 @@ export function countFreeBlocks(k: Kernel): number {
   return free;
 }
 
+/** Blocks kept back for metadata that must not fail: 2 %, at most 4096. @source fs/ext4/super.c ext4_set_resv_clusters */
+export function reservedBlocks(k: Kernel): number {
+  return k.geo.extents ? Math.min(Math.floor(k.geo.blocksCount / 50), 4096) : 0;
+}
+
 /**
- * May `count` blocks be promised? Root may use the reserved ones, and every lane is root.
+ * May `count` blocks be promised? Root may use its own reserve, and every lane is root.
  * @source fs/ext4/balloc.c ext4_has_free_clusters
  */
 export function hasFreeBlocks(k: Kernel, count: number): boolean {
-  return k.sb.freeBlocks - k.sb.dirtyBlocks >= count;
+  return k.sb.freeBlocks - k.sb.dirtyBlocks - reservedBlocks(k) >= count;
 }
 
 /**

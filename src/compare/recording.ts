@@ -248,10 +248,12 @@ export function writeRecording(recording: Recording): string {
   return `${layOut(file, '')}\n`;
 }
 
-/** JSON on one line where that fits, else one member a line. */
+/** JSON on one line where that fits, a state of one file even where it does not quite; else one member a line. */
 function layOut(value: unknown, indent: string): string {
   const flat = JSON.stringify(value);
-  if (flat.length + indent.length <= 110 || typeof value !== 'object' || value === null) return flat;
+  if (typeof value !== 'object' || value === null) return flat;
+  const isLeaf = Object.values(value).every((member) => typeof member !== 'object');
+  if (flat.length + indent.length <= (isLeaf ? 400 : 110)) return flat;
   const inner = `${indent}  `;
   if (Array.isArray(value)) {
     return `[\n${value.map((item) => inner + layOut(item, inner)).join(',\n')}\n${indent}]`;

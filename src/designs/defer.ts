@@ -7,15 +7,15 @@
  *   ext4_page_mkwrite() and rely on write(2) or truncate(2) doing it when growing i_size".
  * Promise: an mmap store leaves the file inline, and its bytes reach the inode with writeback.
  * Locks: page_mkwrite takes the folio lock alone; writepages takes handle ▸ folio lock ▸ xattr_sem to copy out.
- * What the mails do not say, and so is not here (the traps of K §4.6): a re-test under the folio lock in the fault,
- *   a clamp to i_inline_size, a look at MAY_INLINE_DATA before the copy-out, converters that read the folio, zeroing
+ * What the mails do not say, and so is not here (the traps of K §4.6): a re-test under the folio lock in the fault or
+ *   in writepages, a clamp to i_inline_size, write_end that keeps what was stored beside its own bytes, converters that read the folio, zeroing
  *   beyond the old end, fdatasync.
  */
 
 import { inodeBlock } from '../device/buffer.ts';
 import { dirtyMetadata, getInodeWriteAccess, journalStart, journalStop } from '../device/journal.ts';
 import type { InlineVerdict, VmaView, VmFault } from '../hooks.ts';
-import { writeInlineData } from '../inline/ops.ts';
+import { destroyInline, writeInlineData } from '../inline/ops.ts';
 import { hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -53,11 +53,22 @@ function* pageMkwrite(k: Kernel, { ino }: VmaView, index: number): Op<VmFault> {
   return fault;
 }
 
-/** Folio 0 goes into the inode: i_size is read, then the bytes are copied. */
+/**
+ * Folio 0 goes into the inode: i_size is read, then the bytes are copied. The copy-out stands where the kernel has its
+ * BUG_ON: with MAY_INLINE_DATA clear a conversion by write(2) is pending and the inline data is destroyed as today.
+ */
 function* copyOut(k: Kernel, ino: number): Op<InlineVerdict> {
-  const inline = yield* step(k, 'ext4_has_inline_data?', () => hasInlineData(k, ino));
-  if (!inline) return 'blocks';
+  const state = yield* step(k, 'ext4_has_inline_data? MAY_INLINE_DATA?', () => {
+    if (!hasInlineData(k, ino)) return 'blocks';
+    return k.inode(ino).mayInline ? 'inline' : 'pending';
+  });
+  if (state === 'blocks') return 'blocks';
   yield* journalStart(k);
+  if (state === 'pending') {
+    yield* call(k, 'ext4_destroy_inline_data', () => destroyInline(k, ino));
+    yield* journalStop(k);
+    return 'blocks';
+  }
   yield* lock(k, folioLock(ino, 0));
   const length = yield* step(k, 'folio_clear_dirty_for_io; i_size_read', () => {
     const folio = k.folio(ino, 0);

@@ -13,10 +13,11 @@
  *
  * A violation is noted and the search goes on. Not reduced: independent steps are tried in both orders.
  */
-import { checkClosure } from './paranoid.ts';
-import { Graph } from './graph.ts';
-import { PathCounts } from './pathCounts.ts';
 import { waitForCycle } from './deadlock.ts';
+import { Graph } from './graph.ts';
+import { checkClosure } from './paranoid.ts';
+import { PathCounts } from './pathCounts.ts';
+import type { Node } from './automaton.ts';
 import { NO_DEADLOCK, type Subject } from './subject.ts';
 import { ExactVisited, StateSet, Visited } from './visited.ts';
 import { StepError, Walk } from './walk.ts';
@@ -65,6 +66,7 @@ export interface Exhausted {
   readonly transitions: number;
   /** Complete schedules that the states seen stand for; null when the graph has a cycle. */
   readonly schedules: bigint | null;
+  /** Steps of the deepest path that the search went down. */
   readonly depth: number;
   /** Digests of the data where every task is finished, sorted. */
   readonly endStates: readonly string[];
@@ -82,230 +84,334 @@ const POLL = 1 << 13;
 /** Words of the state graph past which it is dropped: 16 MiB. */
 const GRAPH_WORDS = 1 << 22;
 
-const grown = (old: Int32Array): Int32Array => {
-  const bigger = new Int32Array(old.length * 2);
-  bigger.set(old);
-  return bigger;
-};
-
-export function exhaustive(subject: Subject, options: ExhaustiveOptions = {}, walk = new Walk(subject)): Exhausted {
-  return walk.search(() => depthFirst(walk, options));
+export function exhaustive(
+  subject: Subject,
+  options: ExhaustiveOptions = {},
+  walk: Walk = new Walk(subject),
+): Exhausted {
+  return walk.search(() => new DepthFirst(walk, options).run());
 }
 
-/** What has been found so far. */
-class Findings {
-  readonly #ids: readonly string[];
-  readonly #found: (Found | undefined)[];
-
-  constructor(ids: readonly string[]) {
-    this.#ids = ids;
-    this.#found = ids.map(() => undefined);
-  }
-
-  /** @param tell  the message and the schedule, asked the first time */
-  add(index: number, state: number, tell: () => Pick<Found, 'message' | 'schedule'>): void {
-    const found = (this.#found[index] ??= { invariant: this.#ids[index]!, ...tell(), where: new StateSet() });
-    found.where.add(state);
-  }
-
-  get list(): Found[] {
-    return this.#found.filter((each) => each !== undefined);
-  }
-}
-
-/** Spreads (last task, preemptions) over 64 bits, beside the digests of data and control. */
-const mixBound = (x: number): number => {
+/** Spreads (last task, preemptions) over 32 bits, beside the digests of data and control. */
+function mixBound(x: number): number {
   let h = Math.imul(x + 1, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
   return h ^ (h >>> 13);
-};
+}
 
-function depthFirst(walk: Walk, options: ExhaustiveOptions): Exhausted {
-  const { world, at } = walk;
-  const { budget = Number.POSITIVE_INFINITY, stopAtFirst = false, paranoid = 0, stop, onProgress } = options;
-  const bound = options.preemptions ?? -1;
-  const isBounded = bound >= 0;
+/** The path from the start to the current state, in columns by depth. */
+class Stack {
+  /** Tasks that can run there, and those not tried yet. */
+  enabled: Int32Array = new Int32Array(256);
+  todo: Int32Array = new Int32Array(256);
+  /** How to come back: the undo log, the digests, the node that the task left for the next depth. */
+  mark: Int32Array = new Int32Array(256);
+  z1: Int32Array = new Int32Array(256);
+  z2: Int32Array = new Int32Array(256);
+  c1: Int32Array = new Int32Array(256);
+  c2: Int32Array = new Int32Array(256);
+  readonly left: Node[] = [];
+  /** The task that went on to the next depth. */
+  who: Int32Array = new Int32Array(256);
+  /** Number of the node of the search. */
+  node: Int32Array = new Int32Array(256);
+  preemptions: Int32Array = new Int32Array(256);
 
-  const watch = new Watch(walk.k, world, walk.subject.invariants);
-  const always = watch.always.length;
-  const ids = [...watch.always, ...watch.end].map(({ id }) => id);
-  const findings = new Findings([...ids, NO_DEADLOCK]);
+  room(depth: number): void {
+    if (depth < this.todo.length) return;
+    for (const name of [
+      'enabled',
+      'todo',
+      'mark',
+      'z1',
+      'z2',
+      'c1',
+      'c2',
+      'who',
+      'node',
+      'preemptions',
+    ] as const) {
+      const bigger = new Int32Array(this[name].length * 2);
+      bigger.set(this[name]);
+      this[name] = bigger;
+    }
+  }
+}
 
-  /** Nodes of the search, and, when they are not the same, states. */
-  const nodes = new Visited();
-  const states = isBounded ? new Visited() : nodes;
-  const exactNodes = options.exact ? new ExactVisited() : null;
-  const exactStates = options.exact && isBounded ? new ExactVisited() : exactNodes;
-  const counts = new PathCounts();
-  let graph = options.graph === false ? null : new Graph(walk.tasks, !isBounded);
-  const endStates = new Set<string>();
-  let halted = 0;
-  let deadlocks = 0;
-  let transitions = 0;
-  let maxDepth = 0;
-  let cyclic = false;
-  let cut = false;
-  let stopped = false;
+class DepthFirst {
+  readonly #walk: Walk;
+  readonly #options: ExhaustiveOptions;
+  readonly #watch: Watch;
+  readonly #stack = new Stack();
+  #depth = 0;
 
-  // The stack, by depth.
-  let room = 256;
-  let todo = new Int32Array(room);
-  let enabled = new Int32Array(room);
-  let mark = new Int32Array(room);
-  let z1 = new Int32Array(room);
-  let z2 = new Int32Array(room);
-  let c1 = new Int32Array(room);
-  let c2 = new Int32Array(room);
-  let number = new Int32Array(room);
-  let who = new Int32Array(room);
-  let used = new Int32Array(room);
-  const left = [...at];
+  /** Most preemptions; −1: any number. */
+  readonly #bound: number;
+  /** Nodes of the search; the states themselves unless there is a bound. */
+  readonly #nodes = new Visited();
+  readonly #states: Visited;
+  readonly #exactNodes: ExactVisited | null;
+  readonly #exactStates: ExactVisited | null;
+  readonly #counts = new PathCounts();
+  #graph: Graph | null;
 
-  let depth = 0;
-  const path = (last: number): number[] => [...who.subarray(0, depth), ...(last < 0 ? [] : [last])];
+  readonly #ids: readonly string[];
+  readonly #found: (Found | undefined)[];
+  readonly #endStates = new Set<string>();
+  #transitions = 0;
+  #deepest = 0;
+  #halted = 0;
+  #deadlocks = 0;
+  #bounded = false;
+  #cyclic = false;
+  #any = false;
 
-  // The start.
-  watch.start();
-  todo[0] = enabled[0] = walk.runnable();
-  mark[0] = world.logLength;
-  z1[0] = world.z1;
-  z2[0] = world.z2;
-  c1[0] = walk.c1;
-  c2[0] = walk.c2;
-  const first = isBounded ? mixBound(0) : 0;
-  nodes.insert((world.z1 + walk.c1 + first) | 0, (world.z2 + walk.c2 + Math.imul(first, 0x85ebca6b)) | 0);
-  if (states !== nodes) states.insert((world.z1 + walk.c1) | 0, (world.z2 + walk.c2) | 0);
-  exactNodes?.insert(isBounded ? `0;${walk.exactKey()}` : walk.exactKey());
-  if (exactStates !== exactNodes) exactStates?.insert(walk.exactKey());
-  graph?.add(todo[0], 0);
-  counts.enter(0, 0);
-  let ended = todo[0] === 0;
-  if (ended) {
-    counts.addEnd(0);
-    atEnd(0, -1);
+  constructor(walk: Walk, options: ExhaustiveOptions) {
+    this.#walk = walk;
+    this.#options = options;
+    this.#watch = new Watch(walk.k, walk.world, walk.subject.invariants);
+    this.#ids = [...this.#watch.always, ...this.#watch.end].map(({ id }) => id).concat(NO_DEADLOCK);
+    this.#found = this.#ids.map(() => undefined);
+    this.#bound = options.preemptions ?? -1;
+    this.#states = this.#bound < 0 ? this.#nodes : new Visited();
+    this.#exactNodes = options.exact ? new ExactVisited() : null;
+    this.#exactStates = options.exact && this.#bound >= 0 ? new ExactVisited() : this.#exactNodes;
+    this.#graph = options.graph === false ? null : new Graph(walk.tasks, this.#bound < 0);
   }
 
-  let task = -1;
-  try {
-    while (depth >= 0) {
-      const rest = todo[depth]!;
-      if (rest === 0) {
-        counts.leave(depth, number[depth]!);
-        depth--;
-        if (depth < 0) break;
-        world.undo(mark[depth]!);
-        world.z1 = z1[depth]!;
-        world.z2 = z2[depth]!;
-        at[who[depth]!] = left[depth]!;
-        walk.c1 = c1[depth]!;
-        walk.c2 = c2[depth]!;
-        continue;
-      }
-      if (transitions >= budget || (stopped && stopAtFirst)) {
-        cut = true;
-        break;
-      }
-      if ((transitions & (POLL - 1)) === 0 && transitions > 0) {
-        onProgress?.({ states: states.size, transitions, depth });
-        if (stop?.() === true) {
-          cut = true;
-          break;
-        }
-      }
-      task = 31 - Math.clz32(rest & -rest);
-      todo[depth] = rest & (rest - 1);
-      const before = at[task]!;
-      if (paranoid > 0 && transitions % paranoid === 0)
-        for (let each = 0; each < walk.tasks; each++) checkClosure(walk, each);
-      transitions++;
-      walk.step(task);
-
-      // The node of the search that this is, and the state.
-      let can = -1;
-      let bits = 0;
-      let spent = 0;
-      if (isBounded) {
-        can = walk.runnable();
-        const switched = depth > 0 && who[depth - 1] !== task && ((enabled[depth]! >> who[depth - 1]!) & 1) === 1;
-        spent = used[depth]! + (switched ? 1 : 0);
-        // Who ran last only matters while it could go on.
-        bits = spent * 32 + ((can >> task) & 1 ? task + 1 : 0);
-      }
-      const spread = isBounded ? mixBound(bits) : 0;
-      const h1 = (world.z1 + walk.c1) | 0;
-      const h2 = (world.z2 + walk.c2) | 0;
-      const node =
-        exactNodes === null
-          ? nodes.insert((h1 + spread) | 0, (h2 + Math.imul(spread, 0x85ebca6b)) | 0)
-          : exactNodes.insert(isBounded ? `${bits};${walk.exactKey()}` : walk.exactKey());
-
-      if (node < 0) {
-        const known = -1 - node;
-        if (!counts.addState(depth, known)) cyclic = true;
-        graph?.link(number[depth]!, task, known);
-      } else {
-        let state = node;
-        let isNew = true;
-        if (isBounded) {
-          const found = exactStates === null ? states.insert(h1, h2) : exactStates.insert(walk.exactKey());
-          isNew = found >= 0;
-          state = isNew ? found : -1 - found;
-        } else {
-          can = walk.runnable();
-        }
-        if (graph !== null) {
-          graph.add(can, state);
-          graph.link(number[depth]!, task, node);
-          if (graph.size * walk.tasks > GRAPH_WORDS) graph = null;
-        }
-        if (always > 0) {
-          // A known state of a bounded search still needs its row: others are reached through it.
-          const broken = watch.look(depth, depth + 1, world.writtenSince(mark[depth]!));
-          if (broken && isNew) noteBroken(state, task);
-          if (paranoid > 0 && transitions % paranoid === 0) watch.verify(depth + 1);
-        }
-        if (can === 0) {
-          if (isNew) atEnd(state, task);
-          counts.addEnd(depth);
-          counts.setEnd(node);
-        } else {
-          left[depth] = before;
-          who[depth] = task;
-          depth++;
-          if (depth > maxDepth) maxDepth = depth;
-          if (depth === room) {
-            room *= 2;
-            [todo, enabled, mark, z1, z2] = [grown(todo), grown(enabled), grown(mark), grown(z1), grown(z2)];
-            [c1, c2, number, who, used] = [grown(c1), grown(c2), grown(number), grown(who), grown(used)];
-          }
-          enabled[depth] = can;
-          todo[depth] = can;
-          if (isBounded && spent === bound && ((can >> task) & 1) === 1) {
-            todo[depth] = 1 << task;
-            if (can !== 1 << task) ended = true;
-          }
-          mark[depth] = world.logLength;
-          z1[depth] = world.z1;
-          z2[depth] = world.z2;
-          c1[depth] = walk.c1;
-          c2[depth] = walk.c2;
-          number[depth] = node;
-          used[depth] = spent;
-          counts.enter(depth, node);
+  run(): Exhausted {
+    let complete: boolean;
+    let task = -1;
+    try {
+      this.#start();
+      const { budget = Number.POSITIVE_INFINITY, stopAtFirst = false, paranoid = 0 } = this.#options;
+      const stack = this.#stack;
+      for (;;) {
+        const depth = this.#depth;
+        const rest = stack.todo[depth]!;
+        if (rest === 0) {
+          this.#counts.leave(depth, stack.node[depth]!);
+          if (depth === 0) break;
+          this.#depth = depth - 1;
+          this.#back();
           continue;
         }
-        if (depth + 1 > maxDepth) maxDepth = depth + 1;
+        if (this.#transitions >= budget || (this.#any && stopAtFirst)) break;
+        if ((this.#transitions & (POLL - 1)) === POLL - 1 && this.#interrupted()) break;
+        task = 31 - Math.clz32(rest & -rest);
+        stack.todo[depth] = rest & (rest - 1);
+        stack.who[depth] = task;
+        stack.left[depth] = this.#walk.at[task]!;
+        if (paranoid > 0 && this.#transitions % paranoid === 0)
+          for (let each = 0; each < this.#walk.tasks; each++) checkClosure(this.#walk, each);
+        this.#transitions++;
+        this.#walk.step(task);
+        if (!this.#arrive(task)) this.#back();
       }
-      // Nothing below: take the step back.
-      world.undo(mark[depth]!);
-      world.z1 = z1[depth]!;
-      world.z2 = z2[depth]!;
-      at[task] = before;
-      walk.c1 = c1[depth]!;
-      walk.c2 = c2[depth]!;
+      complete = stack.todo.subarray(0, this.#depth + 1).every((rest) => rest === 0);
+    } catch (error) {
+      const label = task < 0 ? null : (this.#stack.left[this.#depth]?.request?.label ?? null);
+      throw new StepError(this.#walk.automaton.names, this.#path(task), label, error);
     }
-  } catch (error) {
-    throw new StepError(walk, path(task), error);
+    return {
+      complete,
+      bounded: this.#bounded,
+      states: this.#exactStates?.size ?? this.#states.size,
+      transitions: this.#transitions,
+      schedules: this.#cyclic ? null : this.#counts.total(this.#depth),
+      depth: this.#deepest,
+      endStates: [...this.#endStates].sort(),
+      halted: this.#halted,
+      deadlocks: this.#deadlocks,
+      found: this.#found.filter((each) => each !== undefined),
+      graph: this.#graph,
+      bytes: this.#nodes.bytes + (this.#states === this.#nodes ? 0 : this.#states.bytes) + this.#counts.bytes,
+    };
   }
-  return undefined as never;
+
+  #start(): void {
+    this.#watch.start();
+    const spread = this.#bound < 0 ? 0 : mixBound(0);
+    const { node, state } = this.#number(0, spread);
+    const can = this.#walk.runnable();
+    this.#graph?.add(can, state);
+    this.#enter(0, node, can, can, 0);
+    if (can !== 0) return;
+    this.#end(state, -1);
+    this.#counts.addEnd(0);
+  }
+
+  /** Takes the last step of the path back. */
+  #back(): void {
+    const { world } = this.#walk;
+    const stack = this.#stack;
+    const depth = this.#depth;
+    const task = stack.who[depth]!;
+    world.undo(stack.mark[depth]!);
+    world.z1 = stack.z1[depth]!;
+    world.z2 = stack.z2[depth]!;
+    this.#walk.c1 = stack.c1[depth]!;
+    this.#walk.c2 = stack.c2[depth]!;
+    this.#walk.at[task] = stack.left[depth]!;
+  }
+
+  /** Goes on from the current state at `depth`. */
+  #enter(depth: number, node: number, can: number, todo: number, preemptions: number): void {
+    const stack = this.#stack;
+    const { world } = this.#walk;
+    stack.room(depth);
+    stack.enabled[depth] = can;
+    stack.todo[depth] = todo;
+    stack.mark[depth] = world.logLength;
+    stack.z1[depth] = world.z1;
+    stack.z2[depth] = world.z2;
+    stack.c1[depth] = this.#walk.c1;
+    stack.c2[depth] = this.#walk.c2;
+    stack.node[depth] = node;
+    stack.preemptions[depth] = preemptions;
+    this.#counts.enter(depth, node);
+    this.#depth = depth;
+    if (depth > this.#deepest) this.#deepest = depth;
+  }
+
+  /** Numbers of the current state; −1−number when it was seen before. @param bits  (last task, preemptions) */
+  #number(bits: number, spread: number): { node: number; state: number } {
+    const node = this.#insertNode(bits, spread);
+    return { node, state: this.#bound < 0 ? node : this.#insertState() };
+  }
+
+  #insertNode(bits: number, spread: number): number {
+    const { world, c1, c2 } = this.#walk;
+    if (this.#exactNodes !== null) {
+      const key = this.#walk.exactKey();
+      return this.#exactNodes.insert(this.#bound < 0 ? key : `${bits};${key}`);
+    }
+    return this.#nodes.insert(
+      (world.z1 + c1 + spread) | 0,
+      (world.z2 + c2 + Math.imul(spread, 0x85ebca6b)) | 0,
+    );
+  }
+
+  #insertState(): number {
+    const { world, c1, c2 } = this.#walk;
+    if (this.#exactStates !== null) return this.#exactStates.insert(this.#walk.exactKey());
+    return this.#states.insert((world.z1 + c1) | 0, (world.z2 + c2) | 0);
+  }
+
+  /** After a step of `task`. @returns true when the search goes down into the new node */
+  #arrive(task: number): boolean {
+    const walk = this.#walk;
+    const stack = this.#stack;
+    const depth = this.#depth;
+    const isBounded = this.#bound >= 0;
+    let can = 0;
+    let preemptions = 0;
+    let bits = 0;
+    if (isBounded) {
+      can = walk.runnable();
+      preemptions = stack.preemptions[depth]! + (this.#preempts(task) ? 1 : 0);
+      // Who ran last only matters while it can go on.
+      bits = preemptions * 32 + ((can >>> task) & 1 ? task + 1 : 0);
+    }
+    const node = this.#insertNode(bits, isBounded ? mixBound(bits) : 0);
+    if (node < 0) {
+      const known = -1 - node;
+      if (!this.#counts.addState(depth, known)) this.#cyclic = true;
+      this.#graph?.link(stack.node[depth]!, task, known);
+      return false;
+    }
+    if (!isBounded) can = walk.runnable();
+    const number = isBounded ? this.#insertState() : node;
+    const isNew = number >= 0;
+    const state = isNew ? number : -1 - number;
+    this.#grow(task, node, state, can);
+    if (this.#watch.always.length > 0) this.#look(task, state, isNew);
+    if (can === 0) {
+      if (isNew) this.#end(state, task);
+      this.#counts.addEnd(depth);
+      this.#counts.setEnd(node);
+      if (depth + 1 > this.#deepest) this.#deepest = depth + 1;
+      return false;
+    }
+    let todo = can;
+    if (isBounded && preemptions === this.#bound && ((can >>> task) & 1) === 1) {
+      todo = 1 << task;
+      if (todo !== can) this.#bounded = true;
+    }
+    this.#enter(depth + 1, node, can, todo, preemptions);
+    return true;
+  }
+
+  /** Did this step take the place of a task that could have gone on? */
+  #preempts(task: number): boolean {
+    const depth = this.#depth;
+    if (depth === 0) return false;
+    const last = this.#stack.who[depth - 1]!;
+    return last !== task && ((this.#stack.enabled[depth]! >>> last) & 1) === 1;
+  }
+
+  #grow(task: number, node: number, state: number, can: number): void {
+    const graph = this.#graph;
+    if (graph === null) return;
+    graph.add(can, state);
+    graph.link(this.#stack.node[this.#depth]!, task, node);
+    if (graph.size * graph.tasks > GRAPH_WORDS) this.#graph = null;
+  }
+
+  /** Asks the invariants that must always hold; a known state only gets its row, which later rows build on. */
+  #look(task: number, state: number, isNew: boolean): void {
+    const depth = this.#depth;
+    const written = this.#walk.world.writtenSince(this.#stack.mark[depth]!);
+    const broken = this.#watch.look(depth, depth + 1, written);
+    const { paranoid = 0 } = this.#options;
+    if (paranoid > 0 && this.#transitions % paranoid === 0) this.#watch.verify(depth + 1);
+    if (!broken || !isNew) return;
+    for (let i = 0; i < this.#watch.always.length; i++) {
+      if (!this.#watch.broken(depth + 1, i)) continue;
+      const message = this.#found[i] === undefined ? this.#watch.always[i]!.check(this.#walk.k) : '';
+      this.#note(i, state, message ?? '', task);
+    }
+  }
+
+  /** A state where nobody can run, met for the first time. */
+  #end(state: number, task: number): void {
+    const walk = this.#walk;
+    if (walk.halted) {
+      this.#halted++;
+    } else if (walk.alive !== 0) {
+      this.#deadlocks++;
+      const index = this.#ids.length - 1;
+      this.#note(index, state, this.#found[index] === undefined ? waitForCycle(walk) : '', task);
+    } else {
+      this.#endStates.add(walk.digest());
+      this.#watch.end.forEach(({ check }, i) => {
+        const message = check(walk.k);
+        if (message !== null) this.#note(this.#watch.always.length + i, state, message, task);
+      });
+    }
+  }
+
+  #note(index: number, state: number, message: string, task: number): void {
+    this.#any = true;
+    this.#found[index] ??= {
+      invariant: this.#ids[index]!,
+      message,
+      schedule: this.#path(task),
+      where: new StateSet(),
+    };
+    this.#found[index].where.add(state);
+  }
+
+  /** The steps to the current state, `task` having taken the last. */
+  #path(task: number): number[] {
+    const path = [...this.#stack.who.subarray(0, this.#depth)];
+    if (task >= 0) path.push(task);
+    return path;
+  }
+
+  #interrupted(): boolean {
+    const { onProgress, stop } = this.#options;
+    onProgress?.({ states: this.#states.size, transitions: this.#transitions, depth: this.#depth });
+    return stop?.() === true;
+  }
 }

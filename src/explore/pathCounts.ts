@@ -70,11 +70,11 @@ export class PathCounts {
     this.#planes[0]![state] = 1;
   }
 
-  /** What the state at `depth` has summed up. */
-  sum(depth: number): bigint {
+  /** Everything summed up along the path down to `depth`; spoils the sums. */
+  total(depth: number): bigint {
+    for (let at = depth; at > 0; at--) this.#add(at - 1, this.#sums, at);
     let total = 0n;
-    for (let i = this.#sums.length - 1; i >= 0; i--)
-      total = (total << 32n) | BigInt(this.#sums[i]![depth] ?? 0);
+    for (let i = this.#sums.length - 1; i >= 0; i--) total = (total << 32n) | BigInt(this.#sums[i]![0]!);
     return total;
   }
 

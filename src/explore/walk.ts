@@ -31,12 +31,11 @@ export class StepError extends Error {
   override readonly name = 'StepError';
   readonly schedule: string;
 
-  constructor(walk: Walk, schedule: readonly number[], cause: unknown) {
+  /** @param label  of the step that threw; null before the first */
+  constructor(names: readonly string[], schedule: readonly number[], label: string | null, cause: unknown) {
     const task = schedule.at(-1);
     const where =
-      task === undefined
-        ? 'before the first step'
-        : `in ${walk.automaton.names[task]}, at '${walk.at[task]!.request?.label}'`;
+      task === undefined || label === null ? 'before the first step' : `${names[task]} at '${label}'`;
     const text = formatSchedule(schedule);
     super(`${cause instanceof Error ? cause.message : String(cause)} (${where}; schedule ${text})`, { cause });
     this.schedule = text;

@@ -7,10 +7,9 @@
 import { Bytes } from '../bytes/bytes.ts';
 import { findInlineData, readInlineData } from '../inline/bytes.ts';
 import { INODE_FLAG } from '../inode/layout.ts';
-import { PAGE_SIZE } from '../kernel.ts';
-import { iDataSem, iRwsem, type LockRef, xattrSem } from '../locks/lock.ts';
 import type { Kernel } from '../kernel.ts';
-import { folioLock } from '../locks/lock.ts';
+import { PAGE_SIZE } from '../kernel.ts';
+import { folioLock, iDataSem, iRwsem, type LockRef, xattrSem } from '../locks/lock.ts';
 import { folioMapping } from '../pagecache/rmap.ts';
 import { FINDINGS, type FindingId } from '../state/findings.ts';
 import type { Invariant } from './invariant.ts';
@@ -40,7 +39,8 @@ export const coherence: Invariant = {
   check: (k) =>
     eachInode(k, (ino) => {
       const inode = k.inode(ino);
-      if ((inode.flags & INODE_FLAG.inlineData) === 0 || inode.inlineOff === 0 || !inode.mayInline) return null;
+      if ((inode.flags & INODE_FLAG.inlineData) === 0 || inode.inlineOff === 0 || !inode.mayInline)
+        return null;
       const folio = k.folio(ino, 0);
       if (!folio.present || !folio.uptodate || folio.dirty) return null;
       if (!free(k, folioLock(ino, 0)) || !free(k, iRwsem(ino)) || !free(k, xattrSem(ino))) return null;
@@ -49,9 +49,14 @@ export const coherence: Invariant = {
       if (raw === null) return null;
       const length = Math.min(inode.size, inode.inlineSize);
       const data = folio.data ?? Bytes.zero(PAGE_SIZE);
-      const inline = readInlineData(raw, { inlineOff: inode.inlineOff, inlineSize: inode.inlineSize }, length);
+      const inline = readInlineData(
+        raw,
+        { inlineOff: inode.inlineOff, inlineSize: inode.inlineSize },
+        length,
+      );
       if (!data.slice(0, length).equals(inline)) return `ino ${ino}: folio 0 and the inline bytes differ`;
-      if (!data.isZero(length, PAGE_SIZE)) return `ino ${ino}: folio 0 has bytes behind the end of the inline data`;
+      if (!data.isZero(length, PAGE_SIZE))
+        return `ino ${ino}: folio 0 has bytes behind the end of the inline data`;
       return null;
     }),
 };
@@ -71,8 +76,13 @@ export const format: Invariant = {
       const found = findInlineData(raw);
       if (found === 'corrupt') return `ino ${ino}: system.data is corrupt`;
       if (inline && found === undefined) return `ino ${ino} is inline and has no system.data`;
-      if (!inline && found !== undefined && inlineOff !== 0) return `ino ${ino} is not inline and has system.data`;
-      if (inline && found !== undefined && (found.inlineOff !== inlineOff || found.inlineSize !== inlineSize)) {
+      if (!inline && found !== undefined && inlineOff !== 0)
+        return `ino ${ino} is not inline and has system.data`;
+      if (
+        inline &&
+        found !== undefined &&
+        (found.inlineOff !== inlineOff || found.inlineSize !== inlineSize)
+      ) {
         return `ino ${ino}: i_inline_off ${inlineOff}, i_inline_size ${inlineSize}; the entry says ${found.inlineOff}, ${found.inlineSize}`;
       }
       return null;
@@ -105,7 +115,9 @@ export const reservation: Invariant = {
       return `ino ${ino}: ${reserved} blocks reserved, ${delayed?.length ?? 0} delayed`;
     });
     if (answer !== null || k.sb.halted) return answer;
-    return promised === k.sb.dirtyBlocks ? null : `s_dirtyclusters_counter ${k.sb.dirtyBlocks}, inodes have ${promised}`;
+    return promised === k.sb.dirtyBlocks
+      ? null
+      : `s_dirtyclusters_counter ${k.sb.dirtyBlocks}, inodes have ${promised}`;
   },
 };
 

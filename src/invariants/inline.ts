@@ -76,7 +76,8 @@ export const settled: Invariant = {
 export function findingOf(k: Kernel, kinds: readonly string[]): string | null {
   for (const number of k.world.firstKeys('finding')) {
     const id = FINDING_IDS[number]!;
-    if (kinds.includes(FINDINGS[id].kind) && k.finding(id).hit) return `${FINDINGS[id].message} (${FINDINGS[id].source})`;
+    if (kinds.includes(FINDINGS[id].kind) && k.finding(id).hit)
+      return `${FINDINGS[id].message} (${FINDINGS[id].source})`;
   }
   return null;
 }

@@ -4,7 +4,7 @@
  *   image ─▶ FlatWorld ─ mount ─ setup (one task, to the end) ─▶ start state ─▶ explore     (searching world)
  *                                                                     └───────▶ record      (recording world)
  */
-import { freeRuns, takeRun } from '../balloc/balloc.ts';
+import { freeRuns, reservedBlocks, takeRun } from '../balloc/balloc.ts';
 import type { Design } from '../designs/design.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { isErr } from '../errno.ts';
@@ -126,16 +126,21 @@ export function runToEnd(k: Kernel, specs: readonly TaskSpec[], file?: string, a
 /** The file that holds the blocks which `freeBlocks` takes out of circulation. */
 export const FILLER = '/filler';
 
-/** Takes blocks out of circulation until `leave` are free: the file /filler gets them, unwritten. */
+/** Takes blocks out of circulation until `leave` can be allocated: the file /filler gets them, unwritten. */
 function fillVolume(k: Kernel, leave: number, file?: string): void {
   if (leave > k.sb.freeBlocks) {
     throw new ScenarioError(`freeBlocks ${leave}: the volume has only ${k.sb.freeBlocks} free blocks`, {
       file,
     });
   }
-  const filler: TaskSpec = { name: 'filler', mm: 0, last: false, program: (task) => fill(task, leave) };
+  const filler: TaskSpec = {
+    name: 'filler',
+    mm: 0,
+    last: false,
+    program: (task) => fill(task, leave + reservedBlocks(k)),
+  };
   runToEnd(k, [filler], file);
-  if (k.sb.freeBlocks !== leave) {
+  if (k.sb.freeBlocks !== leave + reservedBlocks(k)) {
     throw new ScenarioError(`freeBlocks ${leave}: free space is too scattered for one file to hold it`, {
       file,
     });

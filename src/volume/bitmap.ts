@@ -64,9 +64,24 @@ export function findFree(
 /** Clear bits among the first `limit`. @source fs/ext4/bitmap.c ext4_count_free */
 export function countFree(bits: Bytes, limit: number): number {
   return bits.reading((view) => {
-    let free = 0;
-    for (let i = 0; i < limit; i++) if ((view[i >> 3]! & (1 << (i & 7))) === 0) free++;
-    return free;
+    const whole = limit >> 3;
+    let used = 0;
+    for (let i = 0; i < whole; i++) used += POPCOUNT[view[i]!]!;
+    if (limit & 7) used += POPCOUNT[view[whole]! & ((1 << (limit & 7)) - 1)]!;
+    return limit - used;
+  });
+}
+
+/** True when every bit from `limit` on is set. */
+export function isPadded(bits: Bytes, limit: number): boolean {
+  return bits.reading((view) => {
+    let at = limit >> 3;
+    if (limit & 7) {
+      if ((view[at]! | ((1 << (limit & 7)) - 1)) !== 0xff) return false;
+      at++;
+    }
+    while (at < view.length && view[at] === 0xff) at++;
+    return at === view.length;
   });
 }
 
@@ -137,3 +152,9 @@ export function withInodeBitmap(
   });
   return withGroupDescChecksum(geo, group, next);
 }
+
+const POPCOUNT: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let count = 0;
+  for (let rest = byte; rest !== 0; rest &= rest - 1) count++;
+  return count;
+});

@@ -15,11 +15,11 @@
  *
  * A broken volume ends a check early, never breaks it: every loop is bounded by the size of the file.
  */
-import type { Bytes } from '../bytes/bytes.ts';
+import { Bytes } from '../bytes/bytes.ts';
 import { crc32cBytes } from '../bytes/crc32c.ts';
 import { BadImage, hex } from './badImage.ts';
-import { blockBitmapChecksum, countFree, inodeBitmapChecksum } from './bitmap.ts';
-import { blockPlace, type CheckContext, Claims, inodePlace, type UsedInode } from './checkContext.ts';
+import { blockBitmapChecksum, countFree, inodeBitmapChecksum, isPadded } from './bitmap.ts';
+import { blockPlace, type CheckContext, Claims, inodePlace } from './checkContext.ts';
 import { checkDirectories } from './checkDir.ts';
 import { checkInodeChecksum, checkUsedInode, checkXattrRefcounts } from './checkInode.ts';
 import { type Complaint, Complaints, Enough, type Place } from './complaint.ts';
@@ -192,7 +192,7 @@ function scanInodes(ctx: CheckContext, group: number): void {
   for (let index = 0; index < scanned; index++) {
     if (index % perBlock === 0) {
       const block = image.block(geo.groups[group]!.inodeTable + index / perBlock);
-      if (block.isZero()) {
+      if (block === Bytes.zero(geo.blockSize) || block.isZero()) {
         index += perBlock - 1;
         continue;
       }
@@ -205,8 +205,8 @@ function scanInode(ctx: CheckContext, ino: number): void {
   const { geo, image, complaints, orphans } = ctx;
   const raw = image.rawInode(ino);
   if (raw.isZero()) return;
-  checkInodeChecksum(ctx, ino, raw);
   const inode = readRawInode(geo, raw);
+  checkInodeChecksum(ctx, ino, raw, inode);
   const reserved = ino < geo.firstIno && ino !== ROOT_INO;
   const orphan = orphans.has(ino);
   if (inode.linksCount === 0 && !orphan && ino !== BAD_INO) {
@@ -225,7 +225,7 @@ function scanInode(ctx: CheckContext, ino: number): void {
     );
   }
   if (reserved && ino !== BAD_INO) checkReserved(ctx, ino, inode.mode);
-  ctx.used.set(ino, checkUsedInode(ctx, ino, raw));
+  ctx.used.set(ino, checkUsedInode(ctx, ino, raw, inode));
 }
 
 /** Reserved inodes are files without names. */
@@ -339,31 +339,30 @@ function journalSuperblockChecksum(block: Bytes): number {
 /** Bitmaps, descriptors and the superblock's counts against what is in use. @source e2fsprogs e2fsck/pass5.c */
 function checkGroups(ctx: CheckContext): void {
   const { geo, image, complaints } = ctx;
+  const usage = inodeUsage(ctx);
   let freeBlocks = 0;
   let freeInodes = 0;
   for (let group = 0; group < geo.groupCount; group++) {
     const desc = image.groupDesc(group);
     freeBlocks += checkBlockBitmap(ctx, group, desc);
-    freeInodes += checkInodeBitmap(ctx, group, desc);
+    freeInodes += checkInodeBitmap(ctx, group, desc, usage);
   }
-  const blocks = freeBlocksCountOf(image.superblock);
-  const inodes = superblockLayout.get(image.superblock, 'freeInodesCount');
-  if (blocks !== freeBlocks)
-    complaints.error(
-      'free-blocks',
-      superPlace('freeBlocksCountLo'),
-      'wrong free block count',
-      freeBlocks,
-      blocks,
-    );
-  if (inodes !== freeInodes)
-    complaints.error(
-      'free-inodes',
-      superPlace('freeInodesCount'),
-      'wrong free inode count',
-      freeInodes,
-      inodes,
-    );
+  const { superblock } = image;
+  const blocks = freeBlocksCountOf(superblock);
+  const inodes = superblockLayout.get(superblock, 'freeInodesCount');
+  const complain = isMounted(image) ? complaints.note.bind(complaints) : complaints.error.bind(complaints);
+  if (blocks !== freeBlocks) {
+    complain('free-blocks', superPlace('freeBlocksCountLo'), 'wrong free block count', freeBlocks, blocks);
+  }
+  if (inodes !== freeInodes) {
+    complain('free-inodes', superPlace('freeInodesCount'), 'wrong free inode count', freeInodes, inodes);
+  }
+}
+
+/** While a volume is mounted the kernel keeps counts in descriptors only. @source fs/ext4/super.c ext4_update_super */
+function isMounted(image: Image): boolean {
+  const clean = superblockLayout.get(image.superblock, 'state') & FS_STATE.VALID;
+  return !clean || hasFeature(image.geometry.features, 'needs_recovery');
 }
 
 function descPlace(geo: Geometry, group: number, field: number): Place {
@@ -379,16 +378,11 @@ function checkBlockBitmap(ctx: CheckContext, group: number, desc: GroupDesc): nu
   const start = groupFirstBlock(geo, group);
   const nr = geo.groups[group]!.blockBitmap;
   const place = (bit: number) => blockPlace(geo, `block bitmap ${group}, block`, nr, bit >> 3);
-  const free = compareBits(
-    bits,
-    limit,
-    (bit) => claims.isUsed(start + bit),
-    (bit, count, used) => {
-      const which = `${range(start + bit, count)} ${used ? 'in use, marked free' : 'not in use, marked used'}`;
-      complaints.error('block-bitmap', place(bit), which);
-    },
-  );
-  if (countFree(bits, bits.length * 8) !== countFree(bits, limit)) {
+  const free = compareBits(bits, limit, claims.bitmap(start, limit), (bit, count, used) => {
+    const which = `${range(start + bit, count)} ${used ? 'in use, marked free' : 'not in use, marked used'}`;
+    complaints.error('block-bitmap', place(bit), which);
+  });
+  if (!isPadded(bits, limit)) {
     complaints.error('block-bitmap-padding', place(limit), `bits from ${limit} on are not all set`);
   }
   const uninit = hasGroupFlags(geo) && (desc.flags & BG_FLAGS.BLOCK_UNINIT) !== 0;
@@ -418,19 +412,18 @@ function checkBlockBitmap(ctx: CheckContext, group: number, desc: GroupDesc): nu
 }
 
 /** @returns free inodes of the group, by use */
-function checkInodeBitmap(ctx: CheckContext, group: number, desc: GroupDesc): number {
+function checkInodeBitmap(ctx: CheckContext, group: number, desc: GroupDesc, usage: InodeUsage): number {
   const { geo, image, complaints } = ctx;
   const bits = image.inodeBitmap(group);
   const limit = geo.inodesPerGroup;
   const first = group * limit + 1;
   const nr = geo.groups[group]!.inodeBitmap;
   const place = (bit: number) => blockPlace(geo, `inode bitmap ${group}, block`, nr, bit >> 3);
-  const inUse = (bit: number) => first + bit < geo.firstIno || ctx.used.has(first + bit);
-  const free = compareBits(bits, limit, inUse, (bit, count, used) => {
+  const free = compareBits(bits, limit, usage.bits[group]!, (bit, count, used) => {
     const which = `inode ${range(first + bit, count)} ${used ? 'in use, marked free' : 'not in use, marked used'}`;
     complaints.error('inode-bitmap', place(bit), which);
   });
-  if (countFree(bits, bits.length * 8) !== countFree(bits, limit)) {
+  if (!isPadded(bits, limit)) {
     complaints.error('inode-bitmap-padding', place(limit), `bits from ${limit} on are not all set`);
   }
   const flags = hasGroupFlags(geo) ? desc.flags : 0;
@@ -469,44 +462,60 @@ function checkInodeBitmap(ctx: CheckContext, group: number, desc: GroupDesc): nu
       desc.freeInodes,
     );
   }
-  const dirs = countDirs(ctx.used, first, limit);
+  const dirs = usage.dirs[group]!;
   if (desc.usedDirs !== dirs) {
     complaints.error('used-dirs', descPlace(geo, group, 0x10), 'wrong directory count', dirs, desc.usedDirs);
   }
   return free;
 }
 
-function countDirs(used: ReadonlyMap<number, UsedInode>, first: number, count: number): number {
-  let dirs = 0;
-  for (const { ino, kind } of used.values())
-    if (kind === 'directory' && ino >= first && ino < first + count) dirs++;
-  return dirs;
+/** Inodes in use and directories among them, by group. */
+interface InodeUsage {
+  readonly bits: readonly Uint8Array[];
+  readonly dirs: readonly number[];
+}
+
+function inodeUsage({ geo, used }: CheckContext): InodeUsage {
+  const bits = Array.from({ length: geo.groupCount }, () => new Uint8Array(geo.inodesPerGroup >> 3));
+  const dirs = new Array<number>(geo.groupCount).fill(0);
+  const mark = (ino: number) => {
+    const index = (ino - 1) % geo.inodesPerGroup;
+    bits[groupOfInode(geo, ino)]![index >> 3]! |= 1 << (index & 7);
+  };
+  for (let ino = 1; ino < geo.firstIno; ino++) mark(ino);
+  for (const { ino, kind } of used.values()) {
+    mark(ino);
+    if (kind === 'directory') dirs[groupOfInode(geo, ino)]!++;
+  }
+  return { bits, dirs };
 }
 
 /**
  * Compares the first `limit` bits with actual use and reports runs that differ.
- * @returns  bits that are free by use
+ * @param use  a bitmap of what is in use, nothing set from `limit` on
+ * @returns    bits that are free by use
  */
 function compareBits(
   bits: Bytes,
   limit: number,
-  inUse: (bit: number) => boolean,
+  use: Uint8Array,
   report: (bit: number, count: number, used: boolean) => void,
 ): number {
-  let free = 0;
   const runs: { bit: number; count: number; used: boolean }[] = [];
   bits.reading((view) => {
-    for (let bit = 0; bit < limit; bit++) {
-      const used = inUse(bit);
-      if (!used) free++;
-      if (used === ((view[bit >> 3]! & (1 << (bit & 7))) !== 0)) continue;
-      const last = runs.at(-1);
-      if (last !== undefined && last.used === used && last.bit + last.count === bit) last.count++;
-      else runs.push({ bit, count: 1, used });
+    for (let at = 0; at < (limit + 7) >> 3; at++) {
+      if (view[at] === use[at]) continue;
+      for (let bit = at * 8; bit < Math.min(limit, at * 8 + 8); bit++) {
+        const used = (use[at]! & (1 << (bit & 7))) !== 0;
+        if (used === ((view[at]! & (1 << (bit & 7))) !== 0)) continue;
+        const last = runs.at(-1);
+        if (last !== undefined && last.used === used && last.bit + last.count === bit) last.count++;
+        else runs.push({ bit, count: 1, used });
+      }
     }
   });
   for (const run of runs) report(run.bit, run.count, run.used);
-  return free;
+  return countFree(Bytes.adopt(use), limit);
 }
 
 function range(first: number, count: number): string {

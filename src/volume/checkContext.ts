@@ -77,6 +77,13 @@ export class Claims {
     return this.#owner[block] !== 0;
   }
 
+  /** A bitmap of what is used among `count` blocks from `start` on. */
+  bitmap(start: number, count: number): Uint8Array {
+    const bits = new Uint8Array((count + 7) >> 3);
+    for (let i = 0; i < count; i++) if (this.#owner[start + i] !== 0) bits[i >> 3]! |= 1 << (i & 7);
+    return bits;
+  }
+
   /**
    * Gives a block to an inode.
    * @returns  who has it already: another inode's number, or 'metadata'; undefined when it was free

@@ -169,32 +169,31 @@ function checkEntry(
   names: Set<string>,
 ): void {
   const { complaints, geo, used } = ctx;
-  const text = nameText(entry.name);
-  const label = `entry ${JSON.stringify(text)} of directory ${dir.ino}`;
+  const label = () => `entry ${JSON.stringify(nameText(entry.name))} of directory ${dir.ino}`;
   const raw = entry.name.toText();
   if (raw === '' || raw === '.' || raw === '..' || raw.includes('/') || raw.includes('\0')) {
-    complaints.error('dirent-name', place, `${label} has a name no file may have`);
+    complaints.error('dirent-name', place, `${label()} has a name no file may have`);
   }
-  if (names.has(raw)) complaints.error('dirent-duplicate', place, `${label} is there twice`);
+  if (names.has(raw)) complaints.error('dirent-duplicate', place, `${label()} is there twice`);
   names.add(raw);
   const target = used.get(entry.ino);
   if (entry.ino < geo.firstIno && entry.ino !== ROOT_INO) {
-    complaints.error('dirent-inode', place, `${label} names reserved inode ${entry.ino}`);
+    complaints.error('dirent-inode', place, `${label()} names reserved inode ${entry.ino}`);
     return;
   }
   if (target === undefined) {
-    complaints.error('dirent-inode', place, `${label} names inode ${entry.ino}, which is not in use`);
+    complaints.error('dirent-inode', place, `${label()} names inode ${entry.ino}, which is not in use`);
     return;
   }
   target.names++;
   dir.children.push(entry.ino);
   const type = target.kind === undefined || !geo.filetype ? 0 : DIRENT_TYPE[target.kind];
   if (entry.fileType !== type)
-    complaints.error('dirent-type', place, `${label} has the wrong file type`, type, entry.fileType);
+    complaints.error('dirent-type', place, `${label()} has the wrong file type`, type, entry.fileType);
   if (target.kind !== 'directory') return;
   dir.subdirs++;
   if (target.parent !== undefined || target.ino === ROOT_INO) {
-    complaints.error('dir-two-parents', place, `${label} is a second name of directory ${target.ino}`);
+    complaints.error('dir-two-parents', place, `${label()} is a second name of directory ${target.ino}`);
   } else target.parent = dir.ino;
 }
 

@@ -19,7 +19,6 @@ import {
   INODE_FLAGS,
   type RawInode,
   rawInodeChecksum,
-  readRawInode,
 } from './rawInode.ts';
 import {
   ibodyOf,
@@ -54,9 +53,9 @@ const IMAGIC_FL = 0x0000_2000;
 const CASEFOLD_FL = 0x4000_0000;
 
 /** A checksum that does not fit the bytes. All-zero inodes never had one. @source fs/ext4/inode.c ext4_inode_csum_verify */
-export function checkInodeChecksum(ctx: CheckContext, ino: number, raw: Bytes): void {
+export function checkInodeChecksum(ctx: CheckContext, ino: number, raw: Bytes, inode: RawInode): void {
   if (!ctx.geo.metadataCsum || raw.isZero()) return;
-  const stored = readRawInode(ctx.geo, raw).checksum;
+  const stored = inode.checksum;
   const computed = rawInodeChecksum(ctx.geo, ino, raw);
   if (stored === computed) return;
   ctx.complaints.error(
@@ -69,9 +68,8 @@ export function checkInodeChecksum(ctx: CheckContext, ino: number, raw: Bytes): 
 }
 
 /** Checks one inode that is in use, and claims its blocks. */
-export function checkUsedInode(ctx: CheckContext, ino: number, raw: Bytes): UsedInode {
+export function checkUsedInode(ctx: CheckContext, ino: number, raw: Bytes, inode: RawInode): UsedInode {
   const { geo, complaints } = ctx;
-  const inode = readRawInode(geo, raw);
   const kind = fileKind(inode.mode);
   const at = (field: number) => inodePlace(geo, ino, field);
   const error = complaints.error.bind(complaints);

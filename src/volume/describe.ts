@@ -314,7 +314,10 @@ export function paths(image: Image): [path: string, ino: number][] {
     const names = listDir(image, ino);
     if (isErr(names)) continue;
     const below = names
-      .map(({ name, ino: child }): [string, number] => [`${path === '/' ? '' : path}/${nameText(name)}`, child])
+      .map(({ name, ino: child }): [string, number] => [
+        `${path === '/' ? '' : path}/${nameText(name)}`,
+        child,
+      ])
       .filter(([child]) => !/\/\.\.?$/.test(child));
     stack.push(...below.reverse());
   }

@@ -6,7 +6,7 @@
  * 0x7C, high half at 0x82 when i_extra_isize covers it.
  */
 import type { Bytes } from '../bytes/bytes.ts';
-import { crc32cBytes, crc32cU32 } from '../bytes/crc32c.ts';
+import { crc32c, crc32cU32 } from '../bytes/crc32c.ts';
 import { layout, raw, u16, u32 } from '../bytes/layout.ts';
 import { type Geometry, GOOD_OLD_INODE_SIZE } from './geometry.ts';
 
@@ -129,23 +129,22 @@ export interface RawInode {
 
 /** @param bytes  exactly `inodeSize` bytes */
 export function readRawInode(geo: Geometry, bytes: Bytes): RawInode {
-  const get = rawInodeLayout.decode(bytes);
+  const get = (name: Exclude<keyof typeof rawInodeLayout.fields, 'iBlock'>) => rawInodeLayout.get(bytes, name);
   const large = bytes.length > GOOD_OLD_INODE_SIZE;
   const extraIsize = large ? rawInodeExtraLayout.get(bytes, 'extraIsize') : 0;
+  const mode = get('mode');
   return {
-    mode: get.mode,
-    size: get.sizeLo + (fileKind(get.mode) === 'file' ? get.sizeHigh * 2 ** 32 : 0),
-    linksCount: get.linksCount,
-    blocks: get.blocksLo + (geo.hugeFile ? get.blocksHigh * 2 ** 32 : 0),
-    flags: get.flags,
-    dtime: get.dtime,
-    generation: get.generation,
-    fileAcl: get.fileAclLo + (geo.descSize >= 64 ? get.fileAclHigh * 2 ** 32 : 0),
+    mode,
+    size: get('sizeLo') + (fileKind(mode) === 'file' ? get('sizeHigh') * 2 ** 32 : 0),
+    linksCount: get('linksCount'),
+    blocks: get('blocksLo') + (geo.hugeFile ? get('blocksHigh') * 2 ** 32 : 0),
+    flags: get('flags'),
+    dtime: get('dtime'),
+    generation: get('generation'),
+    fileAcl: get('fileAclLo') + (geo.descSize >= 64 ? get('fileAclHigh') * 2 ** 32 : 0),
     extraIsize,
-    iBlock: get.iBlock,
-    checksum:
-      get.checksumLo +
-      (large && extraIsize >= 4 ? rawInodeExtraLayout.get(bytes, 'checksumHi') * 2 ** 16 : 0),
+    iBlock: rawInodeLayout.get(bytes, 'iBlock'),
+    checksum: get('checksumLo') + (hasChecksumHi(bytes) ? rawInodeExtraLayout.get(bytes, 'checksumHi') * 2 ** 16 : 0),
   };
 }
 
@@ -160,13 +159,13 @@ export function inodeChecksumSeed(csumSeed: number, ino: number, generation: num
  */
 export function rawInodeChecksum(geo: Geometry, ino: number, bytes: Bytes): number {
   const hi = hasChecksumHi(bytes);
-  const zeroed = bytes.edit((target) => {
-    target.fill(0, CHECKSUM_LO, CHECKSUM_LO + 2);
-    if (hi) target.fill(0, CHECKSUM_HI, CHECKSUM_HI + 2);
-  });
   const seed = inodeChecksumSeed(geo.csumSeed, ino, rawInodeLayout.get(bytes, 'generation'));
-  const crc = crc32cBytes(seed, zeroed);
-  return hi ? crc : crc & 0xffff;
+  return bytes.reading((view) => {
+    let crc = crc32c(crc32c(seed, view, 0, CHECKSUM_LO), ZERO16);
+    if (!hi) return crc32c(crc, view, CHECKSUM_LO + 2) & 0xffff;
+    crc = crc32c(crc32c(crc, view, CHECKSUM_LO + 2, CHECKSUM_HI), ZERO16);
+    return crc32c(crc, view, CHECKSUM_HI + 2);
+  });
 }
 
 /** The inode with its checksum made right; unchanged without metadata_csum. */
@@ -177,6 +176,7 @@ export function withRawInodeChecksum(geo: Geometry, ino: number, bytes: Bytes): 
   return hasChecksumHi(bytes) ? low.putU16(CHECKSUM_HI, crc >>> 16) : low;
 }
 
+const ZERO16 = new Uint8Array(2);
 const CHECKSUM_LO = rawInodeLayout.fields.checksumLo.at;
 const CHECKSUM_HI = rawInodeExtraLayout.fields.checksumHi.at;
 

@@ -3,11 +3,16 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { FIXTURE_IMAGES } from '../../src/cli/kernel/images.ts';
 import { linesOf } from '../../src/cli/kernel/record.ts';
-import { FIXTURE_IMAGES_FOLDER, recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
+import {
+  BUNDLED_RECORDINGS,
+  FIXTURE_IMAGES_FOLDER,
+  recordingFiles,
+} from '../../src/cli/kernel/recordingFiles.ts';
 import { compareWithRecording, maskRun, readRecording, writeRecording } from '../../src/compare/recording.ts';
 import { parseLane } from '../../src/scenario/lane.ts';
 
-const files = recordingFiles([]);
+// The catalogue, and what random scripts did (the seeds of randomScript in cli/kernel/check.ts).
+const files = [...recordingFiles([]), ...recordingFiles([join(BUNDLED_RECORDINGS, 'random')])];
 
 test('there are recordings', () => {
   expect(files.length).toBeGreaterThan(100);

@@ -1,9 +1,9 @@
 /** Does the kernel of this machine still do what the recordings say? */
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ImageStore } from '../../src/cli/kernel/images.ts';
 import { recordScript, scriptOfRecording } from '../../src/cli/kernel/record.ts';
-import { loadRecording, recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
+import { BUNDLED_RECORDINGS, loadRecording, recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
 import { Referee, whyNoKernel } from '../../src/cli/kernel/referee.ts';
 import { compareWithRecording, formatDifference } from '../../src/compare/recording.ts';
 
@@ -22,7 +22,9 @@ test('this machine can be asked', () => {
   expect(whyNoKernel()).toBeUndefined();
 });
 
-test.each(recordingFiles([]).map((file) => [basename(file, '.json'), file]))('%s', async (_, file) => {
+const files = [...recordingFiles([]), ...recordingFiles([join(BUNDLED_RECORDINGS, 'random')])];
+
+test.each(files.map((file) => [basename(file, '.json'), file]))('%s', async (_, file) => {
   const old = loadRecording(file!);
   const again = await recordScript(scriptOfRecording(old, file!), referee, images);
   expect(again.kernel).toBe(old.kernel);

@@ -31,7 +31,10 @@ export interface LinearInput {
   readonly lines: readonly Line[];
 }
 
-/** Runs lines in order and tells what the referee would: see compare/recording.ts for when it looks. */
+/**
+ * Runs lines in order and tells what the referee would: see compare/recording.ts for when it looks.
+ * @throws ScenarioError for what the machine does not model
+ */
 export type RunLinear = (input: LinearInput) => Run;
 
 /** The bytes of an image file, unpacked. */
@@ -40,17 +43,33 @@ export function readImage(file: string): Uint8Array {
   return file.endsWith('.gz') ? gunzipSync(data) : data;
 }
 
-/** Where the machine differs from a recording; empty when it does the same. */
+export interface CheckOutcome {
+  /** Empty when the machine does the same. */
+  readonly differences: readonly Difference[];
+  /** Why the machine cannot run it at all. */
+  readonly notModelled?: string;
+}
+
+/** Where the machine differs from a recording. */
 export function checkRecording(
   recording: Recording,
   file: string,
   design: string,
   runLinear: RunLinear,
   images: ImageStore,
-): Difference[] {
+): CheckOutcome {
   const { image, mount, lines } = scriptOfRecording(recording, file);
-  const run = runLinear({ image: readImage(images.path(image, file)), mount, design, lines });
-  return compareWithRecording(recording, run);
+  const input = { image: readImage(images.path(image, file)), mount, design, lines };
+  return ifModelled(() => ({ differences: compareWithRecording(recording, runLinear(input)) }));
+}
+
+function ifModelled(run: () => CheckOutcome): CheckOutcome {
+  try {
+    return run();
+  } catch (problem) {
+    if (problem instanceof ScenarioError) return { differences: [], notModelled: problem.message };
+    throw problem;
+  }
 }
 
 /** One kind of volume that random scripts are run on. */
@@ -106,7 +125,7 @@ export function randomScript(seed: number, lineCount?: number): { ground: Ground
   return { ground: chosen, lines };
 }
 
-/** Runs one random script on both. Undefined when they agree; else shrunk. */
+/** Runs one random script on both. Undefined when they agree or the machine does not model it; else shrunk. */
 export async function checkRandom(seed: number, check: RandomCheck): Promise<Disagreement | undefined> {
   const { ground: chosen, lines } = randomScript(seed, check.lineCount);
   const differences = await disagreement(lines, chosen, check);
@@ -132,12 +151,15 @@ async function disagreement(
   const lines = parseLane(texts, { lane: DEFAULT_LANE });
   const file = images.path(image, besides);
   const job = { image: file, mount, lines };
-  const run = runLinear({ image: readImage(file), mount, design, lines });
-  const differences = compareWithRecording(await referee.run(job), run);
+  const kernel = await referee.run(job);
+  const against = (answer: Run): readonly Difference[] =>
+    ifModelled(() => {
+      const run = runLinear({ image: readImage(file), mount, design, lines });
+      return { differences: compareWithRecording(answer, run) };
+    }).differences;
+  const differences = against(kernel);
   // A kernel that was disturbed is no witness: what differs is asked again until it is steady.
-  return differences.length === 0
-    ? differences
-    : compareWithRecording(await steadyAnswer(job, referee, 'random script'), run);
+  return differences.length === 0 ? [] : against(await steadyAnswer(job, referee, 'random script'));
 }
 
 /**

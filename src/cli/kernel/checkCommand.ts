@@ -94,18 +94,29 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
           if (ctx.signal.aborted) break;
           ctx.progress.update('check', index, files.length);
           const recording = loadRecording(file);
-          const differences = checkRecording(recording, file, design, runLinear, images);
-          rows.push({ name: recording.name, kernel: recording.kernel, differences });
+          const { name, kernel } = recording;
+          const outcome = checkRecording(recording, file, design, runLinear, images);
+          rows.push({ name, kernel, ...outcome });
           if (!json) {
-            ctx.out(`${differences.length === 0 ? 'same' : 'differs'}    `.slice(0, 8) + recording.name);
-            for (const row of shown(differences)) ctx.out(row);
+            const { notModelled, differences } = outcome;
+            const word =
+              notModelled !== undefined ? 'skipped' : differences.length === 0 ? 'same' : 'differs';
+            ctx.out(`${word.padEnd(8)}${name}`);
+            for (const row of notModelled === undefined ? shown(differences) : [`        ${notModelled}`]) {
+              ctx.out(row);
+            }
           }
           await ctx.breathe();
         }
-        const same = rows.filter(({ differences }) => differences.length === 0).length;
+        const checked = rows.filter(({ notModelled }) => notModelled === undefined);
+        const same = checked.filter(({ differences }) => differences.length === 0).length;
         if (json) ctx.json({ design, recordings: rows });
-        else ctx.say(`${same} of ${rows.length} recordings agree`);
-        return same === rows.length ? EXIT.ok : EXIT.differs;
+        else {
+          const skipped = rows.length - checked.length;
+          const rest = skipped === 0 ? '' : `, ${skipped} are not modelled`;
+          ctx.say(`${same} of ${checked.length} recordings agree${rest}`);
+        }
+        return same === checked.length ? EXIT.ok : EXIT.differs;
       } finally {
         images.close();
       }
