@@ -10,7 +10,7 @@ import type { LockRecord, LockRef } from './locks/lock.ts';
 import { LOCK_SPAN } from './locks/lock.ts';
 import type { Effect } from './state/effects.ts';
 import { FINDINGS, type FindingId, findingNumber } from './state/findings.ts';
-import type { Rec, TableName } from './state/tables.ts';
+import type { Rec } from './state/tables.ts';
 import { tableIndex } from './state/tables.ts';
 import type { World } from './state/world.ts';
 import type { Tracked, Tracker } from './task.ts';
@@ -51,6 +51,8 @@ interface Shared {
   readonly tracker: Tracker;
   /** Somebody listens to effects. */
   readonly sink: { listen: ((effect: Effect) => void) | null };
+  /** Places that were reached by any step since somebody cleared it; not part of the state. */
+  readonly reached: Set<string>;
 }
 
 export class Kernel implements Tracked {
@@ -65,6 +67,7 @@ export class Kernel implements Tracked {
   readonly mm: number;
   readonly tracker: Tracker;
   readonly sink: Shared['sink'];
+  readonly reached: Set<string>;
 
   constructor(setup: KernelSetup, task = 0, mm: number = task, shared?: Shared) {
     this.setup = setup;
@@ -76,6 +79,7 @@ export class Kernel implements Tracked {
     this.mm = mm;
     this.tracker = shared?.tracker ?? { pending: null, sites: false };
     this.sink = shared?.sink ?? { listen: null };
+    this.reached = shared?.reached ?? new Set();
   }
 
   /** The same kernel as seen by one task. */
@@ -86,58 +90,58 @@ export class Kernel implements Tracked {
   // ---- records
 
   get sb(): Rec<'sb'> {
-    return this.#rec('sb', 0, 0);
+    return this.world.recAt(tableIndex.sb, 0, 0) as Rec<'sb'>;
   }
   get journal(): Rec<'journal'> {
-    return this.#rec('journal', 0, 0);
+    return this.world.recAt(tableIndex.journal, 0, 0) as Rec<'journal'>;
   }
   inode(ino: number): Rec<'inode'> {
-    return this.#rec('inode', ino, 0);
+    return this.world.recAt(tableIndex.inode, ino, 0) as Rec<'inode'>;
   }
   /** The raw inode's cell; null data means that the inode-table block is not read yet. See `inode/raw.ts`. */
   raw(ino: number): Rec<'raw'> {
-    return this.#rec('raw', ino, 0);
+    return this.world.recAt(tableIndex.raw, ino, 0) as Rec<'raw'>;
   }
   buf(block: number): Rec<'buf'> {
-    return this.#rec('buf', block, 0);
+    return this.world.recAt(tableIndex.buf, block, 0) as Rec<'buf'>;
   }
   medium(block: number): Rec<'medium'> {
-    return this.#rec('medium', block, 0);
+    return this.world.recAt(tableIndex.medium, block, 0) as Rec<'medium'>;
   }
   folio(ino: number, index: number): Rec<'folio'> {
-    return this.#rec('folio', ino, index);
+    return this.world.recAt(tableIndex.folio, ino, index) as Rec<'folio'>;
   }
   /** The buffer head of logical block `lblk` of a file. */
   fbuf(ino: number, lblk: number): Rec<'fbuf'> {
-    return this.#rec('fbuf', ino, lblk);
+    return this.world.recAt(tableIndex.fbuf, ino, lblk) as Rec<'fbuf'>;
   }
   pte(mm: number, vpn: number): Rec<'pte'> {
-    return this.#rec('pte', mm, vpn);
+    return this.world.recAt(tableIndex.pte, mm, vpn) as Rec<'pte'>;
   }
   vma(mm: number, slot: number): Rec<'vma'> {
-    return this.#rec('vma', mm, slot);
+    return this.world.recAt(tableIndex.vma, mm, slot) as Rec<'vma'>;
   }
   file(task: number, slot: number): Rec<'file'> {
-    return this.#rec('file', task, slot);
+    return this.world.recAt(tableIndex.file, task, slot) as Rec<'file'>;
   }
   taskRecord(task: number): Rec<'task'> {
-    return this.#rec('task', task, 0);
+    return this.world.recAt(tableIndex.task, task, 0) as Rec<'task'>;
   }
   ghost(ino: number): Rec<'ghost'> {
-    return this.#rec('ghost', ino, 0);
+    return this.world.recAt(tableIndex.ghost, ino, 0) as Rec<'ghost'>;
   }
   ghostPage(ino: number, index: number): Rec<'ghostPage'> {
-    return this.#rec('ghostPage', ino, index);
+    return this.world.recAt(tableIndex.ghostPage, ino, index) as Rec<'ghostPage'>;
   }
   finding(id: FindingId): Rec<'finding'> {
-    return this.#rec('finding', findingNumber[id], 0);
+    return this.world.recAt(tableIndex.finding, findingNumber[id], 0) as Rec<'finding'>;
   }
   lockRecord(lock: LockRef): LockRecord {
-    return this.#rec('lock', lock.class.number * LOCK_SPAN + lock.instance, lock.index);
-  }
-
-  #rec<T extends TableName>(table: T, a: number, b: number): Rec<T> {
-    return this.world.recAt(tableIndex[table], a, b) as Rec<T>;
+    return this.world.recAt(
+      tableIndex.lock,
+      lock.class.number * LOCK_SPAN + lock.instance,
+      lock.index,
+    ) as LockRecord;
   }
 
   /** Page indexes of the folios present in a file's page cache, ascending. */
@@ -179,6 +183,7 @@ export class Kernel implements Tracked {
 
   /** Marks a place that a scenario's `reaches` may name. */
   reach(name: string): void {
+    this.reached.add(name);
     if (this.sink.listen !== null) this.sink.listen({ type: 'reach', name });
   }
 

@@ -55,6 +55,7 @@ export class Request<T> {
   readonly fn: (() => T) | null;
   /** wait: the step may run when this is true. Reads state only. */
   readonly ready: (() => boolean) | null;
+  /** The lock that is taken, tried or released; wait: the one that must be free for `mode`, if it is that. */
   readonly lock: LockRef | null;
   readonly mode: LockMode;
   readonly make: (() => Op<T>) | null;

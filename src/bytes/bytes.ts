@@ -57,8 +57,60 @@ function copyOf(u8: Uint8Array): Uint8Array {
   return copy;
 }
 
+/**
+ * Handing over. A program that lives in one state (the library) replaces a folio's 4096 bytes to change 100 of them,
+ * and nobody looks at the old value again. So while `handOver` is on, `splice` and its kin may write into the buffer
+ * of the value they start from: the new value takes the buffer over, and what was there is kept behind the content,
+ * from where the old value can be put together again when somebody does look.
+ *
+ *     room   │ content, `length` bytes │ old bytes of version 0→1 │ of 1→2 │ … free │
+ *
+ * A value that lost its buffer reads right and costs a copy at its first read. Off, every value has its own buffer.
+ */
+let handOver = false;
+
+/** Switches handing over; returns how it was. Only a matter of speed: values are the same. */
+export function setHandOver(on: boolean): boolean {
+  const before = handOver;
+  handOver = on;
+  return before;
+}
+
+/** Longest value whose every byte `edit` keeps aside; a longer one is copied. */
+const EDIT_MAX = 1024;
+
+/** A buffer with room behind it, and how to get from its present version back to each older one. */
+class Store {
+  readonly room: Uint8Array;
+  /** The same, four bytes at a time. */
+  readonly words: Int32Array;
+  version = 0;
+  /** A multiple of 4. */
+  used: number;
+  /** Per version: from, to, and where in `room` the old bytes [from, to) are. */
+  readonly log: number[] = [];
+
+  constructor(room: Uint8Array, used: number) {
+    this.room = room;
+    this.words = new Int32Array(room.buffer, room.byteOffset, room.length >> 2);
+    this.used = used;
+  }
+}
+
+const roundUp4 = (n: number): number => (n + 3) & ~3;
+
+/** A copy of [from, to) of `u8` that nobody else writes to. */
+function copyRange(u8: Uint8Array, from: number, to: number): Uint8Array {
+  const copy = take(to - from);
+  copy.set(from === 0 && to === u8.length ? u8 : u8.subarray(from, to));
+  return copy;
+}
+
 export class Bytes {
-  readonly #u8: Uint8Array;
+  /** The content, exactly; stale when `#store` has gone on to another version. */
+  #u8: Uint8Array;
+  #store: Store | null = null;
+  #version = 0;
   #lo = 0;
   #hi = 0;
   #digested = false;
@@ -67,9 +119,60 @@ export class Bytes {
     this.#u8 = u8;
   }
 
+  /** The content. */
+  #view(): Uint8Array {
+    const store = this.#store;
+    return store === null || store.version === this.#version ? this.#u8 : this.#restore(store);
+  }
+
+  /** Puts an old version together again, in a buffer of its own. */
+  #restore(store: Store): Uint8Array {
+    const u8 = copyOf(this.#u8);
+    const { log, room } = store;
+    for (let at = store.version * 3 - 3; at >= this.#version * 3; at -= 3) {
+      const from = log[at]!;
+      const kept = log[at + 2]!;
+      u8.set(room.subarray(kept, kept + log[at + 1]! - from), from);
+    }
+    this.#u8 = u8;
+    this.#store = null;
+    return u8;
+  }
+
+  /** A value equal to this one whose bytes [from, to) the caller is about to write, and no others. */
+  #successor(from: number, to: number): Bytes {
+    const u8 = this.#view();
+    if (!handOver) return new Bytes(copyOf(u8));
+    const store = this.#store;
+    if (store === null || store.used + to - from > store.room.length) return Bytes.#roomy(u8);
+    store.room.copyWithin(store.used, from, to);
+    store.log.push(from, to, store.used);
+    store.used = roundUp4(store.used + to - from);
+    const next = new Bytes(u8);
+    next.#store = store;
+    next.#version = ++store.version;
+    return next;
+  }
+
+  /** A copy with room to go on from. */
+  static #roomy(u8: Uint8Array): Bytes {
+    const { length } = u8;
+    const used = roundUp4(length);
+    const room = take(used + Math.max(used, 2048));
+    room.set(u8);
+    const copy = new Bytes(room.subarray(0, length));
+    copy.#store = new Store(room, used);
+    return copy;
+  }
+
   /** A copy of `source`; later writes to `source` are not seen. */
   static of(source: ArrayLike<number>): Bytes {
     return new Bytes(Uint8Array.from(source));
+  }
+
+  /** A copy of `source[from..to)`. */
+  static copy(source: Uint8Array, from = 0, to: number = source.length): Bytes {
+    return new Bytes(copyRange(source, from, to));
   }
 
   /** Takes ownership of `buffer` without copying: the caller must not keep a reference. */
@@ -104,7 +207,7 @@ export class Bytes {
     const u8 = take(parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
     for (const part of parts) {
-      u8.set(part.#u8, at);
+      u8.set(part.#view(), at);
       at += part.length;
     }
     return new Bytes(u8);
@@ -129,7 +232,7 @@ export class Bytes {
   #digest(): void {
     let lo = Math.imul(this.#u8.length, 0x9e3779b1);
     let hi = Math.imul(this.#u8.length, 0x85ebca77);
-    const u8 = this.#u8;
+    const u8 = this.#view();
     for (let at = 0, index = 0; at < u8.length; at += 4, index++) {
       const word = wordAt(u8, at);
       if (word === 0) continue;
@@ -149,50 +252,53 @@ export class Bytes {
 
   u8(at: number): number {
     this.#range(at, 1);
-    return this.#u8[at]!;
+    return this.#view()[at]!;
   }
 
   /** Little endian. */
   u16(at: number): number {
     this.#range(at, 2);
-    return this.#u8[at]! | (this.#u8[at + 1]! << 8);
+    const u8 = this.#view();
+    return u8[at]! | (u8[at + 1]! << 8);
   }
 
   /** Little endian, unsigned. */
   u32(at: number): number {
     this.#range(at, 4);
-    return wordAt(this.#u8, at) >>> 0;
+    return wordAt(this.#view(), at) >>> 0;
   }
 
   /** Big endian, unsigned: the byte order of the journal. */
   u32be(at: number): number {
     this.#range(at, 4);
-    const u8 = this.#u8;
+    const u8 = this.#view();
     return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) >>> 0;
   }
 
   slice(from: number, to: number = this.#u8.length): Bytes {
     this.#range(from, to - from);
-    return from === 0 && to === this.#u8.length ? this : new Bytes(copyOf(this.#u8.subarray(from, to)));
+    return from === 0 && to === this.#u8.length ? this : new Bytes(copyRange(this.#view(), from, to));
   }
 
   /** A new value with `source` laid over this one at `at`; the length stays. */
   splice(at: number, source: Bytes | Uint8Array): Bytes {
-    const src = source instanceof Bytes ? source.#u8 : source;
+    const src = source instanceof Bytes ? source.#view() : source;
     this.#range(at, src.length);
     if (src.length === 0) return this;
-    const u8 = copyOf(this.#u8);
-    u8.set(src, at);
-    return this.#changed(u8, at, at + src.length);
+    const next = this.#successor(at, at + src.length);
+    next.#u8.set(src, at);
+    if (this.#digested) this.#digestOf(next, at, at + src.length);
+    return next;
   }
 
   /** A new value with `[from, to)` set to `byte`. */
   fillRange(byte: number, from: number, to: number): Bytes {
     if (to <= from) return this;
     this.#range(from, to - from);
-    const u8 = copyOf(this.#u8);
-    u8.fill(byte, from, to);
-    return this.#changed(u8, from, to);
+    const next = this.#successor(from, to);
+    next.#u8.fill(byte, from, to);
+    if (this.#digested) this.#digestOf(next, from, to);
+    return next;
   }
 
   putU8(at: number, value: number): Bytes {
@@ -207,46 +313,90 @@ export class Bytes {
     return this.splice(at, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
   }
 
-  /** Several little edits at one copy: `edit` gets a scratch buffer that must not be kept. */
-  edit(edit: (scratch: Uint8Array) => void): Bytes {
-    const u8 = copyOf(this.#u8);
+  /**
+   * Several little edits at one copy: `edit` gets a scratch buffer that must not be kept.
+   * @param from  first byte that `edit` may change
+   * @param to    the one past the last
+   */
+  edit(edit: (scratch: Uint8Array) => void, from = 0, to: number = this.#u8.length): Bytes {
+    if (handOver && to - from <= EDIT_MAX) return this.#editInPlace(edit, from, to);
+    const before = this.#view();
+    const u8 = copyOf(before);
     edit(u8);
-    let from = 0;
-    let to = u8.length;
-    while (from < to && u8[from] === this.#u8[from]) from++;
-    while (to > from && u8[to - 1] === this.#u8[to - 1]) to--;
-    return from === to ? this : this.#changed(u8, from, to);
+    while (from < to && u8[from] === before[from]) from++;
+    while (to > from && u8[to - 1] === before[to - 1]) to--;
+    if (from === to) return this;
+    const next = new Bytes(u8);
+    if (this.#digested) this.#digestOf(next, from, to);
+    return next;
   }
 
-  #changed(u8: Uint8Array, from: number, to: number): Bytes {
-    const next = new Bytes(u8);
-    if (this.#digested) {
-      let lo = this.#lo;
-      let hi = this.#hi;
-      for (let index = from >> 2; index << 2 < to; index++) {
-        const before = wordAt(this.#u8, index << 2);
-        const after = wordAt(u8, index << 2);
-        if (before === after) continue;
-        if (before !== 0) {
-          lo = (lo - mixLo(index, before)) | 0;
-          hi = (hi - mixHi(index, before)) | 0;
-        }
-        if (after !== 0) {
-          lo = (lo + mixLo(index, after)) | 0;
-          hi = (hi + mixHi(index, after)) | 0;
-        }
-      }
-      next.#lo = lo;
-      next.#hi = hi;
-      next.#digested = true;
+  #editInPlace(edit: (scratch: Uint8Array) => void, from: number, to: number): Bytes {
+    // Kept aside in whole words, so that they can be compared as words.
+    from &= ~3;
+    to = Math.min(roundUp4(to), this.length);
+    const next = this.#successor(from, to);
+    const u8 = next.#u8;
+    const store = next.#store!;
+    if (store.version === 0) {
+      edit(u8);
+      const before = this.#u8;
+      while (from < to && u8[from] === before[from]) from++;
+      return from === to ? this : next;
     }
-    return next;
+    const { room, words, log } = store;
+    const kept = log[store.version * 3 - 1]!;
+    try {
+      edit(u8);
+    } catch (error) {
+      u8.set(room.subarray(kept, kept + to - from), from);
+      this.#takeBack(store, kept);
+      throw error;
+    }
+    const past = (kept >> 2) - (from >> 2);
+    for (let at = from >> 2, end = to >> 2; at < end; at++) if (words[at] !== words[at + past]) return next;
+    for (let at = to & ~3; at < to; at++) if (u8[at] !== room[kept + at - from]) return next;
+    this.#takeBack(store, kept);
+    return this;
+  }
+
+  /** The newest version is given up again. */
+  #takeBack(store: Store, used: number): void {
+    store.version--;
+    store.log.length -= 3;
+    store.used = used;
+  }
+
+  /** The digest of a value that differs from this one in [from, to), from this one's. */
+  #digestOf(next: Bytes, from: number, to: number): void {
+    // A value that took this one's buffer over has nothing to compare with: it is digested when somebody asks.
+    if (next.#u8 === this.#u8) return;
+    const old = this.#u8;
+    const u8 = next.#u8;
+    let lo = this.#lo;
+    let hi = this.#hi;
+    for (let index = from >> 2; index << 2 < to; index++) {
+      const before = wordAt(old, index << 2);
+      const after = wordAt(u8, index << 2);
+      if (before === after) continue;
+      if (before !== 0) {
+        lo = (lo - mixLo(index, before)) | 0;
+        hi = (hi - mixHi(index, before)) | 0;
+      }
+      if (after !== 0) {
+        lo = (lo + mixLo(index, after)) | 0;
+        hi = (hi + mixHi(index, after)) | 0;
+      }
+    }
+    next.#lo = lo;
+    next.#hi = hi;
+    next.#digested = true;
   }
 
   equals(other: Bytes): boolean {
     if (other === this) return true;
-    const a = this.#u8;
-    const b = other.#u8;
+    const a = this.#view();
+    const b = other.#view();
     if (a.length !== b.length) return false;
     if (this.#digested && other.#digested && (this.#lo !== other.#lo || this.#hi !== other.#hi)) return false;
     for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
@@ -255,29 +405,31 @@ export class Bytes {
 
   /** True when every byte of `[from, to)` is zero. */
   isZero(from = 0, to: number = this.#u8.length): boolean {
-    for (let i = from; i < to; i++) if (this.#u8[i] !== 0) return false;
+    const u8 = this.#view();
+    for (let i = from; i < to; i++) if (u8[i] !== 0) return false;
     return true;
   }
 
   /** A fresh copy that the caller may write to. */
   toUint8Array(): Uint8Array {
-    return this.#u8.slice();
+    return this.#view().slice();
   }
 
   /** Copies `[from, to)` into `target` at `at`. */
   copyTo(target: Uint8Array, at: number, from = 0, to: number = this.#u8.length): void {
-    target.set(from === 0 && to === this.#u8.length ? this.#u8 : this.#u8.subarray(from, to), at);
+    const u8 = this.#view();
+    target.set(from === 0 && to === u8.length ? u8 : u8.subarray(from, to), at);
   }
 
   toHex(): string {
     let hex = '';
-    for (const byte of this.#u8) hex += byte.toString(16).padStart(2, '0');
+    for (const byte of this.#view()) hex += byte.toString(16).padStart(2, '0');
     return hex;
   }
 
   /** Latin-1 text; what a test or a message prints. */
   toText(): string {
-    return Array.from(this.#u8, (byte) => String.fromCharCode(byte)).join('');
+    return Array.from(this.#view(), (byte) => String.fromCharCode(byte)).join('');
   }
 
   toJSON(): string {
@@ -291,7 +443,7 @@ export class Bytes {
 
   /** Runs `read` over the private buffer; `read` must neither write to it nor keep it. For checksums. */
   reading<T>(read: (view: Uint8Array) => T): T {
-    return read(this.#u8);
+    return read(this.#view());
   }
 }
 

@@ -54,7 +54,8 @@ export function crc32c(seed: number, data: Uint8Array, from = 0, to: number = da
 
 /** The register after the four little-endian bytes of `value`. */
 export function crc32cU32(seed: number, value: number): number {
-  return crc32c(seed, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
+  const crc = seed ^ value;
+  return (t3[crc & 0xff]! ^ t2[(crc >>> 8) & 0xff]! ^ t1[(crc >>> 16) & 0xff]! ^ t0[crc >>> 24]!) >>> 0;
 }
 
 /** The register after `bytes[from..to)`. */

@@ -41,6 +41,9 @@ const BAD_INPUT: ReadonlySet<string> = new Set([
   'RecordingError',
   'BadTrace',
   'BadToken',
+  'TraceError',
+  'ScheduleError',
+  'ScheduleMismatch',
   'Refusal',
 ]);
 

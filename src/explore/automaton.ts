@@ -25,9 +25,9 @@ import { MAX_TASKS, type Subject } from './subject.ts';
 /** When the request of a node may run. */
 export const GATE_FINISHED = 0;
 export const GATE_OPEN = 1;
-/** A lock, shared. */
+/** A lock, shared: `lock`, or a `wait` until it is free. */
 export const GATE_SHARED = 2;
-/** A lock, exclusive, without and with a queue. */
+/** A lock, exclusive, without and with a queue to join. */
 export const GATE_EXCLUSIVE = 3;
 export const GATE_QUEUE = 4;
 /** When `ready()` says so. */
@@ -115,11 +115,12 @@ export class Node {
 
 function gateOf(request: Request<unknown> | null): number {
   if (request === null) return GATE_FINISHED;
-  if (request.kind === 'wait') return GATE_WAIT;
-  if (request.kind !== 'lock') return GATE_OPEN;
-  if (request.mode === 'shared') return GATE_SHARED;
-  const { kind } = request.lock!.class;
-  return kind === 'rwsem' || kind === 'percpu' ? GATE_QUEUE : GATE_EXCLUSIVE;
+  const { kind, lock, mode } = request;
+  if (kind !== 'lock' && kind !== 'wait') return GATE_OPEN;
+  if (lock === null) return GATE_WAIT;
+  if (mode === 'shared') return GATE_SHARED;
+  const queues = lock.class.kind === 'rwsem' || lock.class.kind === 'percpu';
+  return queues && kind === 'lock' ? GATE_QUEUE : GATE_EXCLUSIVE;
 }
 
 function actOf(request: Request<unknown> | null): number {

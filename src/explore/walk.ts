@@ -13,11 +13,11 @@ import {
   ACT_STEP,
   ACT_UNLOCK,
   Automaton,
-  GATE_EXCLUSIVE,
   GATE_FINISHED,
   GATE_OPEN,
   GATE_QUEUE,
   GATE_SHARED,
+  GATE_WAIT,
   LOCK_OWNER,
   LOCK_READERS,
   LOCK_WAITERS,
@@ -104,27 +104,20 @@ export class Walk {
         can |= me;
         continue;
       }
-      const { lockAt } = node;
-      if (lockAt < 0) {
+      if (node.gate === GATE_WAIT) {
         if (node.ready()) can |= me;
         continue;
       }
+      const { lockAt } = node;
       const owner = mem[lockAt + LOCK_OWNER]!;
       const readers = mem[lockAt + LOCK_READERS]!;
       const waiters = mem[lockAt + LOCK_WAITERS]!;
-      switch (node.gate) {
-        case GATE_SHARED:
-          if (owner === 0 && (waiters & ~me) === 0) can |= me;
-          break;
-        case GATE_EXCLUSIVE:
-          if (owner === 0 && readers === 0) can |= me;
-          break;
-        case GATE_QUEUE:
-          if (owner === 0 && (readers === 0 || (waiters & me) === 0)) can |= me;
-          break;
-        default:
-          if (node.ready()) can |= me;
-      }
+      if (owner !== 0) continue;
+      const free =
+        node.gate === GATE_SHARED
+          ? (waiters & ~me) === 0
+          : readers === 0 || (node.gate === GATE_QUEUE && (waiters & me) === 0);
+      if (free) can |= me;
     }
     this.alive = alive;
     if (mem[this.#haltedAt] !== 0) return 0;

@@ -47,7 +47,10 @@ export function maxInlineSize(k: Kernel, ino: number): number {
 export function findInlineDataNolock(k: Kernel, ino: number): Result<void> {
   const found = raw.findInlineData(rawInode(k, ino));
   if (found === 'corrupt') return err('EUCLEAN');
-  if (found !== undefined) Object.assign(k.inode(ino), found);
+  if (found === undefined) return;
+  const inode = k.inode(ino);
+  inode.inlineOff = found.inlineOff;
+  inode.inlineSize = found.inlineSize;
 }
 
 /** Inside a step, under xattr_sem: the first `length` inline bytes. @source fs/ext4/inline.c ext4_read_inline_data */

@@ -12,6 +12,7 @@ import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, iDataSem, iRwsem, type LockRef, xattrSem } from '../locks/lock.ts';
 import { folioMapping } from '../pagecache/rmap.ts';
 import { FINDINGS, type FindingId } from '../state/findings.ts';
+import { mediumMismatch } from '../vfs/mediumFile.ts';
 import type { Invariant } from './invariant.ts';
 
 const free = (k: Kernel, lock: LockRef): boolean => {
@@ -157,5 +158,10 @@ export const durability: Invariant = {
   summary: 'what fsync, fdatasync, msync, sync or an unmount made durable is there after the next mount',
   why: 'POSIX; I11 of the list',
   when: 'always',
-  check: (k) => hit(k, 'durability'),
+  check: (k) => {
+    const lost = hit(k, 'durability');
+    if (lost === null) return null;
+    const where = mediumMismatch(k, 'all');
+    return where === null ? lost : `${lost}: ${where}`;
+  },
 };

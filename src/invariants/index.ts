@@ -1,12 +1,13 @@
 /** Every invariant, the user's own first. */
 import { alias, coherence, disksize, durability, format, model, reservation } from './data.ts';
-import { bugOn, settled, strict } from './inline.ts';
+import { bugOn, pending, settled, strict } from './inline.ts';
 import type { Invariant } from './invariant.ts';
 import { fsError, handleBalance, warnOn } from './kernel.ts';
 
 export const INVARIANTS: readonly Invariant[] = [
   strict,
   settled,
+  pending,
   bugOn,
   coherence,
   model,

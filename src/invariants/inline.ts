@@ -4,10 +4,11 @@
  *   bug-on    what writepages asserts, and every other BUG_ON                       (I0)
  *   settled   while the data may still be inline: no PG_dirty, no DIRTY tag, no writable or dirty PTE   (I1b)
  *   strict    while INLINE_DATA is set: no PG_dirty, no DIRTY tag                   (I2)
+ *   pending   while INLINE_DATA is set and MAY_INLINE_DATA is not: dirty only over a delayed block   (I3)
  *
  * Under delayed allocation the kernel breaks `strict` by design: a growing write leaves an inline inode with a dirty
  * folio until writeback (the *pending* state, INLINE_DATA set and MAY_INLINE_DATA clear). `strict` broken and
- * `settled` kept means: broken only by the pending state.
+ * `settled` and `pending` kept means: broken only by the pending state.
  *
  * Not verified here: whether the bytes are right (coherence, model, durability).
  */
@@ -69,6 +70,20 @@ export const settled: Invariant = {
         if (writable) return `ino ${ino} may stay inline and a PTE of folio ${index} is writable`;
       }
       return null;
+    }),
+};
+
+export const pending: Invariant = {
+  id: 'pending',
+  summary:
+    'a dirty folio on an inline inode with MAY_INLINE_DATA clear has a delayed block under its inline bytes',
+  why: 'that is what makes it the pending state, which writepages resolves; I3 of the list',
+  when: 'always',
+  check: (k) =>
+    eachInline(k, (ino, mayInline) => {
+      if (mayInline || dirtyFolio(k, ino) === null) return null;
+      if (k.inode(ino).delayed?.includes(0)) return null;
+      return `ino ${ino} is inline, may not stay inline, and its ${dirtyFolio(k, ino)}, yet no delayed block waits for it`;
     }),
 };
 

@@ -1,5 +1,6 @@
+import { setHandOver } from '../bytes/bytes.ts';
 import type { Kernel } from '../kernel.ts';
-import { lockEnabled, type LockRef, lockRelease, lockTake } from '../locks/lock.ts';
+import { type LockRef, lockEnabled, lockRelease, lockTake } from '../locks/lock.ts';
 import type { Rec } from '../state/tables.ts';
 import type { Direct, LockMode, Op, Request, Tracked } from '../task.ts';
 
@@ -55,12 +56,15 @@ export class DirectEngine implements Direct {
   }
   locked<T>(k: Tracked, which: LockRef, mode: LockMode, label: string, fn: () => T): Request<T> {
     const record = (k as Kernel).lockRecord(which);
-    if (lockEnabled(record, which.class.kind, mode, (k as Kernel).task) !== 'now') throw new WouldBlock(label);
+    if (lockEnabled(record, which.class.kind, mode, (k as Kernel).task) !== 'now')
+      throw new WouldBlock(label);
     return this.#give(fn());
   }
 }
 export function runDirect<T>(op: Op<T>): T {
+  const before = setHandOver(true);
   const { done, value } = op.next();
+  setHandOver(before);
   if (!done) throw new Error('an op of a direct kernel was handed out');
   return value as T;
 }

@@ -203,6 +203,8 @@ export function locked<T>(
   const { direct } = k.tracker;
   if (direct !== undefined) return direct.locked(k, which, mode, label, fn);
   return new Request<T>(k, 'wait', label, {
+    lock: which,
+    mode,
     ready: () => lockEnabled(k.lockRecord(which), which.class.kind, mode, k.task) === 'now',
     fn: () => {
       const listen = k.sink.listen;

@@ -128,10 +128,9 @@ export const FILLER = '/filler';
 
 /** Takes blocks out of circulation until `leave` can be allocated: the file /filler gets them, unwritten. */
 function fillVolume(k: Kernel, leave: number, file?: string): void {
-  if (leave > k.sb.freeBlocks) {
-    throw new ScenarioError(`freeBlocks ${leave}: the volume has only ${k.sb.freeBlocks} free blocks`, {
-      file,
-    });
+  const usable = k.sb.freeBlocks - reservedBlocks(k);
+  if (leave > usable) {
+    throw new ScenarioError(`freeBlocks ${leave}: the volume has only ${usable} free blocks`, { file });
   }
   const filler: TaskSpec = {
     name: 'filler',

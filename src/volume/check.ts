@@ -213,6 +213,9 @@ function scanInode(ctx: CheckContext, ino: number): void {
     if (inode.mode !== 0 && inode.dtime === 0 && !reserved) {
       complaints.error('inode-dtime', inodePlace(geo, ino, 0x14), 'a deleted inode has no deletion time');
     }
+    if (reserved && (inode.size !== 0 || inode.blocks !== 0 || !inode.iBlock.isZero())) {
+      complaints.error('reserved-inode', inodePlace(geo, ino), 'a reserved inode without links has content');
+    }
     return;
   }
   if (inode.linksCount > 0 && inode.dtime !== 0 && !orphan) {
@@ -427,6 +430,13 @@ function checkInodeBitmap(ctx: CheckContext, group: number, desc: GroupDesc, usa
     complaints.error('inode-bitmap-padding', place(limit), `bits from ${limit} on are not all set`);
   }
   const flags = hasGroupFlags(geo) ? desc.flags : 0;
+  if (flags !== desc.flags && desc.flags & (BG_FLAGS.INODE_UNINIT | BG_FLAGS.BLOCK_UNINIT)) {
+    complaints.error(
+      'group-flags',
+      descPlace(geo, group, 0x12),
+      'UNINIT flags on a volume without descriptor checksums',
+    );
+  }
   const uninit = (flags & BG_FLAGS.INODE_UNINIT) !== 0;
   if (uninit && group === groupOfInode(geo, ROOT_INO)) {
     complaints.error('group-flags', descPlace(geo, group, 0x12), 'INODE_UNINIT on the group of the root');

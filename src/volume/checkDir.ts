@@ -1,19 +1,22 @@
 /**
  * Directories: records, checksums, names, and the tree they make.
  *
- * Verified: every record as the kernel would; `.` and `..`; tails and checksums of linear blocks, checksums and
- * bounds of htree blocks; names well formed and unique; entries naming used inodes, with the right type;
- * every used inode reachable from the root; one parent per directory; link counts.
- * Not verified: that an htree sends each name's hash to the block the name is in.
+ * Verified: every record as the kernel would; `.` and `..`; tails and checksums of linear blocks; an htree's nodes,
+ * checksums and order, that it leads to every block once, and that every name's hash leads to its block; names well
+ * formed and unique; entries naming used inodes, with the right type; every used inode reachable from the root; one
+ * parent per directory; link counts.
+ * Not verified: encrypted or case-folded names, whose volumes are refused when loaded.
  */
 import type { Bytes } from '../bytes/bytes.ts';
-import { crc32c, crc32cBytes } from '../bytes/crc32c.ts';
 import { hex } from './badImage.ts';
 import { blockPlace, type CheckContext, inodePlace, type UsedInode } from './checkContext.ts';
 import type { Place } from './complaint.ts';
 import { type Dirent, dirBlockChecksum, hasDirentTail, nameText, readDirents } from './dirent.ts';
+import { dirHash } from './dirHash.ts';
+import type { TreeWalk } from './extent.ts';
 import { inlineDirChunks } from './file.ts';
 import { ROOT_INO } from './geometry.ts';
+import { type HtreeLeaf, readHtree } from './htree.ts';
 import { DIRENT_TYPE, INODE_FLAGS, inodeChecksumSeed } from './rawInode.ts';
 import { hasFeature } from './superblock.ts';
 
@@ -53,33 +56,94 @@ function checkInlineDir(ctx: CheckContext, dir: UsedInode, inline: Bytes, names:
 
 function checkDirBlocks(ctx: CheckContext, dir: UsedInode, names: Set<string>): void {
   const { geo, image, complaints } = ctx;
-  const indexed = (dir.inode.flags & INODE_FLAGS.INDEX) !== 0 && geo.dirIndex;
   const seed = inodeChecksumSeed(geo.csumSeed, dir.ino, dir.inode.generation);
-  for (const extent of dir.map.extents) {
+  const place = (nr: number) => (at: number) => blockPlace(geo, 'directory block', nr, at, dir.ino);
+  const blocks = dirBlocks(dir.map, geo.blocksCount);
+  const htree = checkHtree(ctx, dir, blocks, seed);
+  for (const [lblk, nr] of blocks) {
+    const block = image.block(nr);
+    const within = place(nr);
+    const hasTail = geo.metadataCsum && !htree?.nodes.has(lblk);
+    if (hasTail) checkTail(ctx, seed, block, within);
+    const { entries, problem } = readDirents(block, { inodesCount: geo.inodesCount, hasTail });
+    for (const [k, entry] of entries.entries()) {
+      if (lblk === 0 && k < 2) checkDots(ctx, dir, block, entry, k, within(entry.offset));
+      else if (entry.ino !== 0) checkEntry(ctx, dir, entry, within(entry.offset), names);
+    }
+    const leaf = htree?.leaves.get(lblk);
+    if (leaf !== undefined) checkLeaf(ctx, leaf, htree!.hashVersion, entries, within);
+    if (problem !== undefined) {
+      complaints.error('dirent', within(problem.offset), problem.problem, undefined, problem.found);
+    }
+    if (lblk === 0 && entries.length < 2) complaints.error('dir-dot', within(0), 'no `.` and `..`');
+  }
+  if (!blocks.has(0) && (dir.inode.flags & INODE_FLAGS.INLINE_DATA) === 0) {
+    complaints.error('dir-dot', inodePlace(geo, dir.ino, AT_IBLOCK), 'a directory without a first block');
+  }
+}
+
+/** Block numbers of a directory by logical block, in order. */
+function dirBlocks(map: TreeWalk, blocksCount: number): Map<number, number> {
+  const blocks = new Map<number, number>();
+  for (const extent of map.extents) {
     if (extent.unwritten) continue;
-    for (let i = 0; i < extent.length; i++) {
-      const nr = extent.pblk + i;
-      if (nr >= geo.blocksCount) break;
-      const lblk = extent.lblk + i;
-      const block = image.block(nr);
-      const place = (at: number) => blockPlace(geo, 'directory block', nr, at, dir.ino);
-      const index = indexed ? countOffset(block, lblk) : undefined;
-      const hasTail = geo.metadataCsum && index === undefined;
-      if (index !== undefined) checkIndexBlock(ctx, seed, block, index, place);
-      else if (geo.metadataCsum) checkTail(ctx, seed, block, place);
-      const { entries, problem } = readDirents(block, { inodesCount: geo.inodesCount, hasTail });
-      for (const [k, entry] of entries.entries()) {
-        if (lblk === 0 && k < 2) checkDots(ctx, dir, entry, k, place(entry.offset));
-        else if (entry.ino !== 0) checkEntry(ctx, dir, entry, place(entry.offset), names);
-      }
-      if (problem !== undefined)
-        complaints.error('dirent', place(problem.offset), problem.problem, undefined, problem.found);
-      if (lblk === 0 && entries.length < 2) complaints.error('dir-dot', place(0), 'no `.` and `..`');
+    for (let i = 0; i < extent.length && extent.pblk + i < blocksCount && blocks.size < blocksCount; i++) {
+      blocks.set(extent.lblk + i, extent.pblk + i);
     }
   }
-  const holdsFirst = dir.map.extents.some((e) => e.lblk === 0 && !e.unwritten);
-  if (!holdsFirst && (dir.inode.flags & INODE_FLAGS.INLINE_DATA) === 0) {
-    complaints.error('dir-dot', inodePlace(geo, dir.ino, AT_IBLOCK), 'a directory without a first block');
+  return blocks;
+}
+
+interface CheckedHtree {
+  readonly hashVersion: number;
+  readonly nodes: ReadonlySet<number>;
+  readonly leaves: ReadonlyMap<number, HtreeLeaf>;
+}
+
+/** The index of an indexed directory; undefined for a linear one. @source e2fsprogs e2fsck/pass2.c parse_int_node */
+function checkHtree(
+  ctx: CheckContext,
+  dir: UsedInode,
+  blocks: ReadonlyMap<number, number>,
+  seed: number,
+): CheckedHtree | undefined {
+  const { geo, image, complaints } = ctx;
+  if ((dir.inode.flags & INODE_FLAGS.INDEX) === 0 || !geo.dirIndex) return undefined;
+  const block = (lblk: number) => (blocks.has(lblk) ? image.block(blocks.get(lblk)!) : undefined);
+  const htree = readHtree(block, geo.metadataCsum ? seed : undefined);
+  for (const { lblk, offset, kind, problem, expected, found } of htree.problems) {
+    const place = blockPlace(geo, 'directory block', blocks.get(lblk) ?? 0, offset, dir.ino);
+    complaints.error(kind === 'checksum' ? 'dir-checksum' : 'dir-index', place, problem, expected, found);
+  }
+  const leaves = new Map(htree.leaves.map((leaf) => [leaf.lblk, leaf]));
+  if (htree.problems.every(({ kind }) => kind === 'checksum')) {
+    for (const [lblk, nr] of blocks) {
+      if (leaves.has(lblk) || htree.nodes.has(lblk)) continue;
+      complaints.error(
+        'dir-index',
+        blockPlace(geo, 'directory block', nr, 0, dir.ino),
+        'the htree does not lead here',
+      );
+    }
+  }
+  return { hashVersion: htree.hashVersion, nodes: htree.nodes, leaves };
+}
+
+/** Every name of a leaf hashes into the leaf's range. */
+function checkLeaf(
+  ctx: CheckContext,
+  leaf: HtreeLeaf,
+  hashVersion: number,
+  entries: readonly Dirent[],
+  place: (at: number) => Place,
+): void {
+  for (const entry of entries) {
+    if (entry.ino === 0) continue;
+    const hash = dirHash(entry.name, hashVersion, ctx.geo)?.hash;
+    if (hash === undefined || (hash >= leaf.min && hash <= leaf.max)) continue;
+    const range = `${hex(leaf.min, 8)}..${hex(leaf.max, 8)}`;
+    const problem = `name ${JSON.stringify(nameText(entry.name))} hashes to another block`;
+    ctx.complaints.error('dir-index', place(entry.offset), problem, range, hex(hash, 8));
   }
 }
 
@@ -101,57 +165,24 @@ function checkTail(ctx: CheckContext, seed: number, block: Bytes, place: (at: nu
   );
 }
 
-/** Byte of the count and limit of an htree block; undefined for a linear block. @source fs/ext4/namei.c get_dx_countlimit */
-function countOffset(block: Bytes, lblk: number): number | undefined {
-  if (lblk === 0) return 32;
-  return block.u32(0) === 0 && block.u16(4) === block.length ? 8 : undefined;
-}
-
-/** @source fs/ext4/namei.c ext4_dx_csum_verify, dx_probe */
-function checkIndexBlock(
-  ctx: CheckContext,
-  seed: number,
-  block: Bytes,
-  at: number,
-  place: (at: number) => Place,
-): void {
-  const { complaints, geo } = ctx;
-  const limit = block.u16(at);
-  const count = block.u16(at + 2);
-  const tail = geo.metadataCsum ? 8 : 0;
-  const room = (block.length - at - tail) / 8;
-  if (at === 32 && (block.u32(24) !== 0 || block.u8(29) !== 8)) {
-    complaints.error('dir-index', place(24), 'bad htree root', undefined, block.slice(24, 32).toHex());
-    return;
-  }
-  if (limit !== Math.floor(room) || count === 0 || count > limit) {
-    complaints.error(
-      'dir-index',
-      place(at),
-      'bad htree limit or count',
-      `limit ${Math.floor(room)}`,
-      `${limit}, ${count}`,
-    );
-    return;
-  }
-  if (!geo.metadataCsum) return;
-  const end = at + 8 * limit;
-  let crc = crc32cBytes(seed, block, 0, at + 8 * count);
-  crc = crc32cBytes(crc, block, end, end + 4);
-  crc = crc32c(crc, new Uint8Array(4));
-  const stored = block.u32(end + 4);
-  if (stored !== crc)
-    complaints.error('dir-checksum', place(end + 4), 'wrong htree checksum', hex(crc, 8), hex(stored, 8));
-}
-
 /** The first two records of a directory. */
-function checkDots(ctx: CheckContext, dir: UsedInode, entry: Dirent, index: number, place: Place): void {
+function checkDots(
+  ctx: CheckContext,
+  dir: UsedInode,
+  block: Bytes,
+  entry: Dirent,
+  index: number,
+  place: Place,
+): void {
   const { complaints, geo } = ctx;
   const expected = index === 0 ? '.' : '..';
   if (entry.ino === 0 || entry.name.toText() !== expected) {
     const code = index === 0 ? 'dir-dot' : 'dir-dotdot';
     complaints.error(code, place, `record ${index} is not \`${expected}\``, undefined, nameText(entry.name));
     return;
+  }
+  if (block.u8(entry.offset + 8 + expected.length) !== 0) {
+    complaints.error('dirent-name', place, `\`${expected}\` is not followed by a NUL`);
   }
   const type = geo.filetype ? DIRENT_TYPE.directory : 0;
   if (entry.fileType !== type)

@@ -19,6 +19,7 @@ import {
   INODE_FLAGS,
   type RawInode,
   rawInodeChecksum,
+  rawInodeLayout,
 } from './rawInode.ts';
 import {
   ibodyOf,
@@ -79,6 +80,7 @@ export function checkUsedInode(ctx: CheckContext, ino: number, raw: Bytes, inode
   }
   checkFlags(ctx, ino, inode, kind);
   checkExtraIsize(ctx, ino, inode, raw);
+  checkUnusedFields(ctx, ino, raw, kind);
   for (const problem of ibodyOf(raw, inode.extraIsize).problems) {
     error('ibody-xattr', at(problem.offset), problem.problem, problem.expected, problem.found);
   }
@@ -176,6 +178,21 @@ function checkExtraIsize(ctx: CheckContext, ino: number, inode: RawInode, raw: B
     `a multiple of 4, 0..${room}`,
     extraIsize,
   );
+}
+
+/** Fields that this volume, or this kind of file, does not use. @source e2fsprogs e2fsck/pass4.c, pass1.c */
+function checkUnusedFields(ctx: CheckContext, ino: number, raw: Bytes, kind: FileKind | undefined): void {
+  const { geo, complaints } = ctx;
+  const field = (name: 'obsoFaddr' | 'fileAclHigh' | 'sizeHigh' | 'blocksHigh') => {
+    const value = rawInodeLayout.get(raw, name);
+    const place = inodePlace(geo, ino, rawInodeLayout.fields[name].at);
+    if (value !== 0) complaints.error('unused-field', place, `${name} is not zero`, 0, value);
+  };
+  if (ino === BAD_INO) return;
+  field('obsoFaddr');
+  if (geo.descSize < 64) field('fileAclHigh');
+  if (!geo.hugeFile) field('blocksHigh');
+  if (kind !== 'file') field('sizeHigh');
 }
 
 /** The bytes an inline inode holds; undefined, with a complaint, when there is no system.data. */
@@ -330,6 +347,9 @@ function checkFileSize(
 ): void {
   const { geo, complaints } = ctx;
   const place = inodePlace(geo, ino, AT.size);
+  const most = maxFileSize(geo.blockSize, inode);
+  if (inode.size > most)
+    complaints.error('i-size', place, 'i_size beyond any file', `${most} or less`, inode.size);
   if (inline !== undefined) {
     if (inode.size > inline.length) {
       complaints.note(
@@ -366,6 +386,14 @@ function checkFileSize(
       expected,
       inode.size,
     );
+}
+
+/** Bytes of the largest file, by extents or by an indirect map. @source fs/ext4/super.c ext4_max_size, ext4_max_bitmap_size */
+function maxFileSize(blockSize: number, inode: RawInode): number {
+  if (inode.flags & INODE_FLAGS.EXTENTS) return (2 ** 32 - 1) * blockSize;
+  const fanOut = blockSize / 4;
+  const blocks = 12 + fanOut + fanOut ** 2 + fanOut ** 3;
+  return Math.min(blocks * blockSize, 2 ** 32 * 512);
 }
 
 function checkDirSize(

@@ -65,6 +65,7 @@ export type ComplaintCode =
   | 'symlink'
   | 'too-many'
   | 'unreachable'
+  | 'unused-field'
   | 'used-dirs'
   | 'xattr-block'
   | 'xattr-order'

@@ -129,7 +129,8 @@ export interface RawInode {
 
 /** @param bytes  exactly `inodeSize` bytes */
 export function readRawInode(geo: Geometry, bytes: Bytes): RawInode {
-  const get = (name: Exclude<keyof typeof rawInodeLayout.fields, 'iBlock'>) => rawInodeLayout.get(bytes, name);
+  const get = (name: Exclude<keyof typeof rawInodeLayout.fields, 'iBlock'>) =>
+    rawInodeLayout.get(bytes, name);
   const large = bytes.length > GOOD_OLD_INODE_SIZE;
   const extraIsize = large ? rawInodeExtraLayout.get(bytes, 'extraIsize') : 0;
   const mode = get('mode');
@@ -144,7 +145,8 @@ export function readRawInode(geo: Geometry, bytes: Bytes): RawInode {
     fileAcl: get('fileAclLo') + (geo.descSize >= 64 ? get('fileAclHigh') * 2 ** 32 : 0),
     extraIsize,
     iBlock: rawInodeLayout.get(bytes, 'iBlock'),
-    checksum: get('checksumLo') + (hasChecksumHi(bytes) ? rawInodeExtraLayout.get(bytes, 'checksumHi') * 2 ** 16 : 0),
+    checksum:
+      get('checksumLo') + (hasChecksumHi(bytes) ? rawInodeExtraLayout.get(bytes, 'checksumHi') * 2 ** 16 : 0),
   };
 }
 

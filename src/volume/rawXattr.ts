@@ -57,6 +57,9 @@ export const XATTR_PREFIX: Readonly<Record<number, string>> = {
   10: 'gnu.',
 };
 
+/** Indexes that are a whole name. */
+const NAMELESS: ReadonlySet<number> = new Set([2, 3, 8]);
+
 export interface XattrEntry {
   /** Bytes from the start of the inode or block. */
   readonly offset: number;
@@ -223,6 +226,8 @@ const valueSpan = (size: number): number => Math.ceil(size / 4) * 4;
 function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: number): XattrProblem[] {
   const { offset } = entry;
   const name = xattrName(entry);
+  if (entry.name.length === 0 && !NAMELESS.has(entry.nameIndex))
+    return [{ offset, problem: `an entry of index ${entry.nameIndex} without a name` }];
   if (entry.name.toText().includes('\0'))
     return [{ offset, problem: `bad e_name length: ${name} has a NUL` }];
   if (entry.valueInum !== 0) {
@@ -234,10 +239,19 @@ function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: n
       },
     ];
   }
-  if (entry.valueSize === 0) return [];
   const from = base + entry.valueOffs;
+  if (entry.valueSize === 0 && from > end) {
+    return [
+      {
+        offset: offset + 2,
+        problem: `empty value of ${name} outside the area`,
+        expected: `0..${end - base}`,
+        found: `${entry.valueOffs}`,
+      },
+    ];
+  }
   const span = valueSpan(entry.valueSize);
-  if (from < namesEnd || from + span > end) {
+  if (entry.valueSize > 0 && (from < namesEnd || from + span > end)) {
     return [
       {
         offset: offset + 2,

@@ -44,7 +44,11 @@ export function putInode(image: Image, ino: number, raw: Bytes): Image {
 }
 
 /** Some fields of an inode's first 128 bytes replaced, checksum right. */
-export function patchInode(image: Image, ino: number, values: Parameters<typeof rawInodeLayout.put>[1]): Image {
+export function patchInode(
+  image: Image,
+  ino: number,
+  values: Parameters<typeof rawInodeLayout.put>[1],
+): Image {
   return putInode(image, ino, rawInodeLayout.put(image.rawInode(ino), values));
 }
 
@@ -58,9 +62,17 @@ export function putDirBlock(image: Image, ino: number, nr: number, block: Bytes)
 export function markInodeUsed(image: Image, ino: number, directory = false): Image {
   const geo = image.geometry;
   const bits = setBits(image.inodeBitmap(0), ino - 1);
-  const desc = withInodeBitmap(geo, 0, image.rawGroupDesc(0), bits, image.groupDesc(0).usedDirs + (directory ? 1 : 0));
+  const desc = withInodeBitmap(
+    geo,
+    0,
+    image.rawGroupDesc(0),
+    bits,
+    image.groupDesc(0).usedDirs + (directory ? 1 : 0),
+  );
   const free = superblockLayout.get(image.superblock, 'freeInodesCount');
-  return patchSuper(putDesc(putBlock(image, geo.groups[0]!.inodeBitmap, bits), desc), { freeInodesCount: free - 1 });
+  return patchSuper(putDesc(putBlock(image, geo.groups[0]!.inodeBitmap, bits), desc), {
+    freeInodesCount: free - 1,
+  });
 }
 
 /** Blocks marked used in the bitmap, the descriptor and the superblock. Group 0 of a 2k or 4k volume only. */
@@ -69,7 +81,9 @@ export function markBlocksUsed(image: Image, nr: number, count = 1): Image {
   const bits = setBits(image.blockBitmap(0), nr, count);
   const desc = withBlockBitmap(geo, 0, image.rawGroupDesc(0), bits, blocksInGroup(geo, 0));
   const free = freeBlocksCountOf(image.superblock);
-  return patchSuper(putDesc(putBlock(image, geo.groups[0]!.blockBitmap, bits), desc), { freeBlocksCountLo: free - count });
+  return patchSuper(putDesc(putBlock(image, geo.groups[0]!.blockBitmap, bits), desc), {
+    freeBlocksCountLo: free - count,
+  });
 }
 
 function putDesc(image: Image, desc: Bytes): Image {

@@ -46,24 +46,109 @@ const pad = (hex: string): Bytes => Bytes.fromHex(hex.padEnd(120, '0'));
  * i_block before and after one system call, as a 6.18 kernel left it on disk (no journal, delalloc, 4k blocks).
  * Trailing zeros are cut. Stale entries past the last one are part of the record.
  */
-const KERNEL: readonly (readonly [op: string, from: number, count: number, before: string, after: string])[] = [
-  ['unwritten 521', 1, 1, '0af3000004', '0af3010004000000000000000100000001800000090200'],
-  ['unwritten 521', 5, 3, '0af3010004000000000000000800000004000000050400', '0af302000400000000000000050000000380000009020000080000000400000005040000'],
-  ['unwritten 1033', 3, 2, '0af30200040000000000000007000000010000000b020000080000000400000005040000', '0af30300040000000000000003000000028000000904000007000000010000000b020000080000000400000005040000'],
-  ['unwritten 1038', 5, 2, '0af30100040000000000000002000000038000000b04', '0af30100040000000000000002000000058000000b04'],
-  ['unwritten 1471', 10, 2, '0af3020004000000000000000300000002000000bc0500000900000001800000be0500', '0af3020004000000000000000300000002000000bc0500000900000003800000be0500'],
-  ['punch', 0, 5, '0af303000400000000000000010000000180000009020000020000000300000000040000090000000200000003040000', '0af3010004000000000000000900000002000000030400'],
-  ['punch', 2, 5, '0af30300040000000000000005000000018000000902000006000000020000000a020000080000000400000005040000', '0af30200040000000000000007000000010000000b020000080000000400000005040000'],
-  ['punch', 8, 5, '0af30200040000000000000007000000030000001d0400000b0000000500000020040000', '0af30200040000000000000007000000010000001d0400000d0000000300000022040000'],
-  ['punch', 5, 2, '0af302000400000000000000000000000100000009060000040000000500000004060000', '0af303000400000000000000000000000100000009060000040000000100000004060000070000000200000007060000'],
-  ['punch', 7, 4, '0af3010004000000000000000700000005000000620500', '0af3010004000000000000000b00000001000000660500'],
-  ['truncate', 2, 0, '0af3010004000000000000000900000002000000030400', '0af30000040000000000000009'],
-  ['truncate', 8, 0, '0af30200040000000000000002000000048000000b04000006000000090000000f0400000c0000000300000015040000080000000380000011040000', '0af30200040000000000000002000000048000000b04000006000000020000000f0400000c0000000300000015040000080000000380000011040000'],
-  ['truncate', 7, 0, '0af30300040000000000000000000000050000007b0400000900000002800000800400000b00000003000000820400000c0000000200000083040000', '0af30100040000000000000000000000050000007b0400000900000000000000000000000b00000000000000000000000c0000000200000083040000'],
-  ['truncate', 3, 0, '0af30400040000000000000000000000040000001f06000004000000030000002e0600000a000000010000002d0600000b0000000400000027060000', '0af30100040000000000000000000000030000001f0600000400000000000000000000000a00000000000000000000000b'],
-  ['written', 5, 4, '0af30400040000000000000002000000018000003d04000005000000048000003e04000009000000010000003c0400000b000000028000003a040000', '0af30400040000000000000002000000018000003d04000005000000040000003e04000009000000010000003c0400000b000000028000003a040000'],
-  ['written', 1, 3, '0af3040004000000000000000000000002000000dd0400000200000001800000e10400000300000003000000e20400000800000002000000df040000', '0af3030004000000000000000000000002000000dd0400000200000004000000e10400000800000002000000df0400000800000002000000df040000'],
-];
+const KERNEL: readonly (readonly [op: string, from: number, count: number, before: string, after: string])[] =
+  [
+    ['unwritten 521', 1, 1, '0af3000004', '0af3010004000000000000000100000001800000090200'],
+    [
+      'unwritten 521',
+      5,
+      3,
+      '0af3010004000000000000000800000004000000050400',
+      '0af302000400000000000000050000000380000009020000080000000400000005040000',
+    ],
+    [
+      'unwritten 1033',
+      3,
+      2,
+      '0af30200040000000000000007000000010000000b020000080000000400000005040000',
+      '0af30300040000000000000003000000028000000904000007000000010000000b020000080000000400000005040000',
+    ],
+    [
+      'unwritten 1038',
+      5,
+      2,
+      '0af30100040000000000000002000000038000000b04',
+      '0af30100040000000000000002000000058000000b04',
+    ],
+    [
+      'unwritten 1471',
+      10,
+      2,
+      '0af3020004000000000000000300000002000000bc0500000900000001800000be0500',
+      '0af3020004000000000000000300000002000000bc0500000900000003800000be0500',
+    ],
+    [
+      'punch',
+      0,
+      5,
+      '0af303000400000000000000010000000180000009020000020000000300000000040000090000000200000003040000',
+      '0af3010004000000000000000900000002000000030400',
+    ],
+    [
+      'punch',
+      2,
+      5,
+      '0af30300040000000000000005000000018000000902000006000000020000000a020000080000000400000005040000',
+      '0af30200040000000000000007000000010000000b020000080000000400000005040000',
+    ],
+    [
+      'punch',
+      8,
+      5,
+      '0af30200040000000000000007000000030000001d0400000b0000000500000020040000',
+      '0af30200040000000000000007000000010000001d0400000d0000000300000022040000',
+    ],
+    [
+      'punch',
+      5,
+      2,
+      '0af302000400000000000000000000000100000009060000040000000500000004060000',
+      '0af303000400000000000000000000000100000009060000040000000100000004060000070000000200000007060000',
+    ],
+    [
+      'punch',
+      7,
+      4,
+      '0af3010004000000000000000700000005000000620500',
+      '0af3010004000000000000000b00000001000000660500',
+    ],
+    ['truncate', 2, 0, '0af3010004000000000000000900000002000000030400', '0af30000040000000000000009'],
+    [
+      'truncate',
+      8,
+      0,
+      '0af30200040000000000000002000000048000000b04000006000000090000000f0400000c0000000300000015040000080000000380000011040000',
+      '0af30200040000000000000002000000048000000b04000006000000020000000f0400000c0000000300000015040000080000000380000011040000',
+    ],
+    [
+      'truncate',
+      7,
+      0,
+      '0af30300040000000000000000000000050000007b0400000900000002800000800400000b00000003000000820400000c0000000200000083040000',
+      '0af30100040000000000000000000000050000007b0400000900000000000000000000000b00000000000000000000000c0000000200000083040000',
+    ],
+    [
+      'truncate',
+      3,
+      0,
+      '0af30400040000000000000000000000040000001f06000004000000030000002e0600000a000000010000002d0600000b0000000400000027060000',
+      '0af30100040000000000000000000000030000001f0600000400000000000000000000000a00000000000000000000000b',
+    ],
+    [
+      'written',
+      5,
+      4,
+      '0af30400040000000000000002000000018000003d04000005000000048000003e04000009000000010000003c0400000b000000028000003a040000',
+      '0af30400040000000000000002000000018000003d04000005000000040000003e04000009000000010000003c0400000b000000028000003a040000',
+    ],
+    [
+      'written',
+      1,
+      3,
+      '0af3040004000000000000000000000002000000dd0400000200000001800000e10400000300000003000000e20400000800000002000000df040000',
+      '0af3030004000000000000000000000002000000dd0400000200000004000000e10400000800000002000000df0400000800000002000000df040000',
+    ],
+  ];
 
 describe('extent root', () => {
   test('Is an empty root the bytes the kernel writes?', () => {
@@ -84,7 +169,9 @@ describe('extent root', () => {
         return removed === 'full' ? 'full' : removed.root;
       };
       const got = apply();
-      expect(got === 'full' ? got : got.toHex(), `${op} ${from} ${count}: ${picture(root)}`).toBe(pad(after).toHex());
+      expect(got === 'full' ? got : got.toHex(), `${op} ${from} ${count}: ${picture(root)}`).toBe(
+        pad(after).toHex(),
+      );
     }
   });
 
@@ -123,7 +210,11 @@ describe('extent root', () => {
   test('Which blocks does truncation free, and in which order?', () => {
     const { root, freed } = removeFrom(tree('0:100+4 6:200+3 20:300+2u'), 2);
     expect(picture(root)).toBe('0:100+2');
-    expect(freed).toEqual([[300, 2], [200, 3], [102, 2]]);
+    expect(freed).toEqual([
+      [300, 2],
+      [200, 3],
+      [102, 2],
+    ]);
     expect(removeFrom(tree('0:100+4'), 9)).toMatchObject({ freed: [] });
     expect(picture(removeFrom(tree('0:100+4'), 0).root)).toBe('');
   });
@@ -167,11 +258,13 @@ describe('extent root', () => {
         for (let i = 0; i < count; i++) next.set(from + i, { pblk: pblk + i, unwritten });
       } else if (verb === 1) {
         result = markWritten(root, from, count);
-        for (let i = from; i < from + count; i++) if (next.has(i)) next.set(i, { ...next.get(i)!, unwritten: false });
+        for (let i = from; i < from + count; i++)
+          if (next.has(i)) next.set(i, { ...next.get(i)!, unwritten: false });
       } else {
         const removed = verb === 2 ? removeFrom(root, from) : removeRange(root, from, from + count);
         result = removed === 'full' ? 'full' : removed.root;
-        for (const block of model.keys()) if (block >= from && (verb === 2 || block < from + count)) next.delete(block);
+        for (const block of model.keys())
+          if (block >= from && (verb === 2 || block < from + count)) next.delete(block);
         const freed = removed === 'full' ? 0 : removed.freed.reduce((sum, [, length]) => sum + length, 0);
         if (removed !== 'full') expect(freed).toBe(model.size - next.size);
       }
@@ -206,7 +299,9 @@ describe('extent tree', () => {
     expect(problem(extentHeaderLayout.put(root, { max: 5 }))).toBe('invalid eh_max');
     expect(problem(extentHeaderLayout.put(root, { entries: 5 }))).toBe('invalid eh_entries');
     expect(problem(extentHeaderLayout.put(root, { depth: 6 }))).toBe('too large eh_depth');
-    expect(problem(extentHeaderLayout.put(root, { depth: 1, entries: 0 }))).toBe('eh_entries is 0 but eh_depth is > 0');
+    expect(problem(extentHeaderLayout.put(root, { depth: 1, entries: 0 }))).toBe(
+      'eh_entries is 0 but eh_depth is > 0',
+    );
     expect(problem(root.putU16(16, 0))).toBe('invalid extent length');
     expect(problem(root.putU32(12, 0xfffffffe))).toBe('invalid extent length');
     expect(problem(root.putU32(24, 4))).toBe('extents overlap');
@@ -223,7 +318,10 @@ describe('extent tree', () => {
     const self = inner.putU32(12, 0).putU32(16, 50);
     const walk = walkTree(root, () => self, limits);
     expect(walk.treeBlocks).toEqual([50]);
-    expect(walk.problems.map((p) => p.problem)).toEqual(['tree block is used twice', 'tree block is used twice']);
+    expect(walk.problems.map((p) => p.problem)).toEqual([
+      'tree block is used twice',
+      'tree block is used twice',
+    ]);
     expect(lookup(root, 0, () => self, limits)).toMatchObject({ errno: 'EUCLEAN' });
     expect(() => lookup(root, 0)).toThrow('needs readBlock');
     expect(walkTree(root, () => self, { ...limits, mayEnter: () => false }).treeBlocks).toEqual([]);
@@ -244,7 +342,12 @@ describe('extent tree', () => {
     expect(map.extents.length).toBe(21);
     const dump = debugfs(made, 'dump_extents -l /f');
     const theirs = [...dump.matchAll(/^ +1\/ +1 +\d+\/ +\d+ +(\d+) - +\d+ +(\d+) - +\d+ +(\d+)/gm)].map(
-      ([, lblk, pblk, length]): Extent => ({ lblk: Number(lblk), pblk: Number(pblk), length: Number(length), unwritten: false }),
+      ([, lblk, pblk, length]): Extent => ({
+        lblk: Number(lblk),
+        pblk: Number(pblk),
+        length: Number(length),
+        unwritten: false,
+      }),
     );
     expect(map.extents).toEqual(theirs);
     const inode = image.inode(12);
@@ -261,6 +364,10 @@ describe('extent tree', () => {
       expect(found).toEqual({ kind: 'mapped', pblk: e.pblk, length: e.length, unwritten: false });
     }
     expect(lookup(inode.iBlock, 1, (at) => image.block(at), checked)).toEqual({ kind: 'hole', length: 2 });
-    expect(fileMap(image, 13, image.inode(13)).extents.filter((e) => e.unwritten).reduce((sum, e) => sum + e.length, 0)).toBe(20);
+    expect(
+      fileMap(image, 13, image.inode(13))
+        .extents.filter((e) => e.unwritten)
+        .reduce((sum, e) => sum + e.length, 0),
+    ).toBe(20);
   });
 });

@@ -43,7 +43,12 @@ describe('file', () => {
   test('Do holes and unwritten blocks read as zeros, and blocks as they are?', () => {
     const one = insert(emptyRoot(), 0, 300, 1, false) as Bytes;
     const root = insert(one, 2, 400, 1, true) as Bytes;
-    const raw = rawInodeLayout.put(GOLDEN_INODE, { flags: 0x80000, iBlock: root, sizeLo: 4096 * 3 - 1, blocksLo: 16 });
+    const raw = rawInodeLayout.put(GOLDEN_INODE, {
+      flags: 0x80000,
+      iBlock: root,
+      sizeLo: 4096 * 3 - 1,
+      blocksLo: 16,
+    });
     const two = new Map([
       [300, Bytes.fill(1, 4096)],
       [400, Bytes.fill(2, 4096)],
@@ -68,20 +73,32 @@ describe('file', () => {
     expect(readFile(patchInode(golden, 12, { mode: 0o10644 }), 12)).toMatchObject({ errno: 'EINVAL' });
     const broken = patchInode(golden, 12, { flags: 0x80000 });
     expect(readFile(broken, 12)).toMatchObject({ errno: 'EUCLEAN' });
-    expect(listDir(putBlock(golden, golden.inode(2).iBlock.u32(20), Bytes.zero(4096)), 2)).toMatchObject({ errno: 'EUCLEAN' });
+    expect(listDir(putBlock(golden, golden.inode(2).iBlock.u32(20), Bytes.zero(4096)), 2)).toMatchObject({
+      errno: 'EUCLEAN',
+    });
     expect(() => readFile(golden, 0)).toThrow(RangeError);
   });
 
   test('Is a directory listed in on-disk order, an inline one with the names it does not store?', () => {
     const names = listDir(golden, 2);
     if (isErr(names)) throw new Error(names.errno);
-    expect(names.map((entry) => `${entry.name.toText()}:${entry.ino}`)).toEqual(['.:2', '..:2', 'lost+found:11', 'f:12']);
+    expect(names.map((entry) => `${entry.name.toText()}:${entry.ino}`)).toEqual([
+      '.:2',
+      '..:2',
+      'lost+found:11',
+      'f:12',
+    ]);
     const iBlock = Bytes.fromHex('020000000e000000380002016162'.padEnd(120, '0'));
     const value = Bytes.zero(40).splice(0, Bytes.fromHex('0f00000028000301636465'));
     const raw = rawInodeLayout.put(GOLDEN_INODE, { mode: 0o40755, iBlock }).splice(0xd8, value);
     const inline = listDir(putInode(golden, 12, raw), 12);
     if (isErr(inline)) throw new Error(inline.errno);
-    expect(inline.map((entry) => `${entry.name.toText()}:${entry.ino}`)).toEqual(['.:12', '..:2', 'ab:14', 'cde:15']);
+    expect(inline.map((entry) => `${entry.name.toText()}:${entry.ino}`)).toEqual([
+      '.:12',
+      '..:2',
+      'ab:14',
+      'cde:15',
+    ]);
   });
 
   refereed('Do we read what debugfs wrote: inline, blocks, holes, symlinks?', ['debugfs'], () => {
@@ -124,7 +141,9 @@ describe('file', () => {
     const resize = fileMap(image, 7, image.inode(7));
     expect(resize.problems).toEqual([]);
     expect(resize.extents.length + resize.treeBlocks.length).toBeGreaterThan(1);
-    const cycle = patchInode(image, 12, { iBlock: image.inode(12).iBlock.putU32(52, image.inode(12).iBlock.u32(48)) });
+    const cycle = patchInode(image, 12, {
+      iBlock: image.inode(12).iBlock.putU32(52, image.inode(12).iBlock.u32(48)),
+    });
     expect(fileMap(cycle, 12, cycle.inode(12)).problems.length).toBeGreaterThan(0);
   });
 });

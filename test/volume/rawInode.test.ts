@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Bytes } from '../../src/bytes/bytes.ts';
+import { mkfsImage } from '../../src/volume/mkfs.ts';
 import {
   direntTypeOf,
   fileKind,
@@ -10,7 +11,6 @@ import {
   readRawInode,
   withRawInodeChecksum,
 } from '../../src/volume/rawInode.ts';
-import { mkfsImage } from '../../src/volume/mkfs.ts';
 import { GOLDEN_INODE } from './build.ts';
 
 const geo = mkfsImage().geometry;
@@ -18,7 +18,10 @@ const geo = mkfsImage().geometry;
 describe('raw inode', () => {
   test('Do the fields tile the first 160 bytes?', () => {
     let at = 0;
-    for (const field of [...Object.values(rawInodeLayout.fields), ...Object.values(rawInodeExtraLayout.fields)]) {
+    for (const field of [
+      ...Object.values(rawInodeLayout.fields),
+      ...Object.values(rawInodeExtraLayout.fields),
+    ]) {
       expect(field.at).toBe(at);
       at += field.size;
     }
@@ -54,8 +57,20 @@ describe('raw inode', () => {
   });
 
   test('Are all seven kinds of file told apart?', () => {
-    const kinds = [0x1000, 0x2000, 0x4000, 0x6000, 0x8000, 0xa000, 0xc000, 0, 0xf000].map((mode) => fileKind(mode | 0o644));
-    expect(kinds).toEqual(['fifo', 'char', 'directory', 'block', 'file', 'symlink', 'socket', undefined, undefined]);
+    const kinds = [0x1000, 0x2000, 0x4000, 0x6000, 0x8000, 0xa000, 0xc000, 0, 0xf000].map((mode) =>
+      fileKind(mode | 0o644),
+    );
+    expect(kinds).toEqual([
+      'fifo',
+      'char',
+      'directory',
+      'block',
+      'file',
+      'symlink',
+      'socket',
+      undefined,
+      undefined,
+    ]);
     expect([0x8000, 0x4000, 0xa000, 0].map(direntTypeOf)).toEqual([1, 2, 7, 0]);
   });
 });

@@ -18,10 +18,24 @@ function goldenBlock(): Bytes {
   const big = Bytes.fill(0x5a, 200);
   const t = Bytes.fill(0x79, 100);
   return Bytes.zero(4096).edit((target) => {
-    xattrHeaderLayout.write(target, { magic: 0xea020000, refcount: 1, blocks: 1, hash: 0xfc4a7978, checksum: 0x18015398 });
-    xattrEntryLayout.write(target, { nameLen: 3, nameIndex: 1, valueOffs: 3896, valueSize: 200, hash: 0x00018547 }, 32);
+    xattrHeaderLayout.write(target, {
+      magic: 0xea020000,
+      refcount: 1,
+      blocks: 1,
+      hash: 0xfc4a7978,
+      checksum: 0x18015398,
+    });
+    xattrEntryLayout.write(
+      target,
+      { nameLen: 3, nameIndex: 1, valueOffs: 3896, valueSize: 200, hash: 0x00018547 },
+      32,
+    );
     Bytes.fromText('big').copyTo(target, 48);
-    xattrEntryLayout.write(target, { nameLen: 1, nameIndex: 4, valueOffs: 3796, valueSize: 100, hash: 0x790d7979 }, 52);
+    xattrEntryLayout.write(
+      target,
+      { nameLen: 1, nameIndex: 4, valueOffs: 3796, valueSize: 100, hash: 0x790d7979 },
+      52,
+    );
     Bytes.fromText('t').copyTo(target, 68);
     big.copyTo(target, 3896);
     t.copyTo(target, 3796);
@@ -51,7 +65,8 @@ describe('raw xattrs', () => {
   });
 
   test('When is there no area in the inode?', () => {
-    for (const extraIsize of [0, 3, 120, 124, 128, 65535]) expect(ibodyOf(GOLDEN_INODE, extraIsize).present).toBe(false);
+    for (const extraIsize of [0, 3, 120, 124, 128, 65535])
+      expect(ibodyOf(GOLDEN_INODE, extraIsize).present).toBe(false);
     expect(ibodyOf(GOLDEN_INODE.putU32(0xa0, 0), 32).present).toBe(false);
     expect(ibodyOf(GOLDEN_INODE.slice(0, 128), 0).present).toBe(false);
   });
@@ -63,12 +78,17 @@ describe('raw xattrs', () => {
     expect(problems(ibody.putU8(at, 200))).toEqual(['e_name out of bounds']);
     expect(problems(ibody.putU16(at + 2, 0x10))).toEqual(['value of system.data outside the value area']);
     expect(problems(ibody.putU16(at + 2, 60))).toEqual(['value of system.data outside the value area']);
-    expect(problems(ibody.putU32(at + 8, 0xffffffff))).toEqual(['value of system.data outside the value area']);
+    expect(problems(ibody.putU32(at + 8, 0xffffffff))).toEqual([
+      'value of system.data outside the value area',
+    ]);
     expect(problems(ibody.putU32(at + 4, 99))).toEqual(['value of system.data in an inode without ea_inode']);
     expect(problems(ibody.putU32(at + 12, 5))).toEqual(['wrong hash of system.data']);
     expect(problems(ibody.putU8(at + 17, 0))).toEqual(['bad e_name length: system.d\0ta has a NUL']);
     const two = ibody.splice(at + 20, ibody.slice(at, at + 20));
-    expect(problems(two)).toEqual(['values of system.data and system.data share bytes', 'system.data is there twice']);
+    expect(problems(two)).toEqual([
+      'values of system.data and system.data share bytes',
+      'system.data is there twice',
+    ]);
     expect(ibodyOf(ibody.putU32(at + 8, 0xffffffff), 32).entries[0]?.value).toBeUndefined();
   });
 

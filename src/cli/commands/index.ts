@@ -3,9 +3,37 @@ import type { CommandEntry } from '../command.ts';
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'race',
+    summary: 'every scenario × every design: the verdict matrix',
+    load: () => import('./race.ts'),
+  },
+  { name: 'run', summary: 'one execution of a scenario under one design', load: () => import('./run.ts') },
+  {
+    name: 'explore',
+    summary: 'all interleavings of one scenario under one design',
+    load: () => import('./explore.ts'),
+  },
+  { name: 'replay', summary: 'one schedule again, from its token', load: () => import('./replay.ts') },
+  {
     name: 'scenarios',
     summary: 'the bundled scenarios and what they ask',
     load: () => import('./scenarios.ts'),
+  },
+  { name: 'designs', summary: 'the designs and where they come from', load: () => import('./designs.ts') },
+  {
+    name: 'invariants',
+    summary: 'what is checked after every step, and why',
+    load: () => import('./invariants.ts'),
+  },
+  {
+    name: 'kernel record',
+    summary: 'record what this machine’s kernel does (root)',
+    load: () => import('./kernelRecord.ts'),
+  },
+  {
+    name: 'kernel check',
+    summary: 'compare a design with recordings or the kernel',
+    load: () => import('./kernelCheck.ts'),
   },
   { name: 'schema', summary: 'the JSON Schema of a scenario file', load: () => import('./schema.ts') },
   {

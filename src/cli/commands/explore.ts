@@ -1,0 +1,62 @@
+import { raceCell } from '../../compare/race.ts';
+import { defineCommand } from '../command.ts';
+import { designNamed, mountNamed } from '../designOption.ts';
+import { EXIT } from '../errors.ts';
+import { imageOf } from '../images.ts';
+import { reachOf } from '../reachLine.ts';
+import { loadScenarios } from '../scenarioFiles.ts';
+import { storyText } from '../story.ts';
+
+export default defineCommand({
+  about:
+    'Searches the interleavings of one scenario under one design: every broken invariant with its shortest schedule, or how far "holds" reaches.',
+  operands: ['SCENARIO'],
+  options: {
+    design: { type: 'text', value: 'D', needed: true, summary: 'the design (see ext4lab designs)' },
+    mount: { type: 'text', value: 'M', summary: 'one of the scenario’s mounts (default: the first)' },
+    strategy: {
+      type: 'text',
+      value: 'S',
+      choices: ['exhaustive', 'pct', 'random'],
+      summary: 'how schedules are chosen (default: what the scenario says, else exhaustive)',
+    },
+    preemptions: {
+      type: 'integer',
+      value: 'N',
+      min: 0,
+      max: 100,
+      summary: 'at most N preemptions in a schedule',
+    },
+    budget: {
+      type: 'integer',
+      value: 'N',
+      min: 1,
+      summary: 'most transitions, or schedules for pct and random',
+    },
+    seed: { type: 'integer', value: 'N', min: 0, summary: 'for pct and random' },
+    json: { type: 'flag', summary: 'one JSON object on stdout' },
+  },
+  examples: ['explore store-beside-growing-write --design mkwrite-convert'],
+  async run(ctx) {
+    const [scenario] = loadScenarios(ctx.operands);
+    const { options } = ctx;
+    const mount = mountNamed(scenario!, options.mount);
+    const { cell, session } = raceCell(scenario!, imageOf(scenario!), designNamed(options.design), mount, {
+      ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
+      ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
+      ...(options.budget === undefined ? {} : { budget: options.budget }),
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
+      stop: () => ctx.signal.aborted,
+      onProgress: (states) => ctx.progress.update(`explore ${scenario!.name}`, states, null),
+    });
+    ctx.progress.clear();
+    if (options.json) ctx.json({ schemaVersion: 1, ...cell });
+    else {
+      for (const violation of cell.violations) ctx.out(`${storyText(session, cell, violation)}\n`);
+      const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
+      ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachOf(cell)})`);
+    }
+    if (cell.verdict === 'inconclusive') return EXIT.budget;
+    return cell.verdict === 'violates' ? EXIT.differs : EXIT.ok;
+  },
+});

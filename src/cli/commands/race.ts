@@ -1,0 +1,239 @@
+/**
+ * The main job: every scenario × every design.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { asExpected, type Cell, expectationFor, raceCell, type Violation } from '../../compare/race.ts';
+import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
+import { renderMatrix, type Verdict } from '../../report/matrix.ts';
+import type { MountOption } from '../../scenario/image.ts';
+import { mountLabel, type Scenario } from '../../scenario/schema.ts';
+import type { Session } from '../../scenario/session.ts';
+import { defineCommand } from '../command.ts';
+import { designsNamed } from '../designOption.ts';
+import { EXIT } from '../errors.ts';
+import { imageOf } from '../images.ts';
+import { reachLine } from '../reachLine.ts';
+import { loadScenarios } from '../scenarioFiles.ts';
+import { storyDiagram } from '../story.ts';
+
+interface Raced {
+  readonly scenario: Scenario;
+  readonly mount: readonly MountOption[];
+  readonly cell: Cell;
+  readonly session: Session;
+  /** null: the fixture records no expectation. */
+  readonly expected: boolean | null;
+}
+
+export default defineCommand({
+  about:
+    'Runs every scenario under every design and every schedule, checks the invariants after every step, and prints ' +
+    'the verdicts as a matrix, the shortest story of each failure, and how far every "holds" reaches.',
+  operands: ['[SCENARIO…]'],
+  options: {
+    designs: { type: 'text', value: 'D,…', summary: 'designs to race (default: all)' },
+    stories: {
+      type: 'text',
+      value: 'WHICH',
+      choices: ['distinct', 'all', 'none'],
+      default: 'distinct',
+      summary: 'which failures are told: the simplest of each kind, all, or none',
+    },
+    preemptions: {
+      type: 'integer',
+      value: 'N',
+      min: 0,
+      max: 100,
+      summary: 'at most N preemptions in a schedule',
+    },
+    budget: { type: 'integer', value: 'N', min: 1, summary: 'most transitions of one search' },
+    update: { type: 'flag', summary: 'write the verdicts into the scenario files, to be reviewed' },
+    json: { type: 'flag', summary: 'one JSON object on stdout' },
+  },
+  examples: ['race', 'race mmap-store-then-fsync --designs defer,mkwrite-convert', 'race --json'],
+  async run(ctx) {
+    const designs = designsNamed(ctx.options.designs);
+    const scenarios = loadScenarios(ctx.operands);
+    const raced: Raced[] = [];
+    const total = scenarios.reduce((sum, scenario) => sum + scenario.mounts.length * designs.length, 0);
+    for (const scenario of scenarios) {
+      const image = imageOf(scenario);
+      for (const mount of scenario.mounts) {
+        for (const design of designs) {
+          if (ctx.signal.aborted) break;
+          ctx.progress.update(`race ${scenario.name}`, raced.length, total);
+          const { cell, session } = raceCell(scenario, image, design, mount, {
+            stop: () => ctx.signal.aborted,
+            ...(ctx.options.budget === undefined ? {} : { budget: ctx.options.budget }),
+            ...(ctx.options.preemptions === undefined ? {} : { preemptions: ctx.options.preemptions }),
+          });
+          raced.push({ scenario, mount, cell, session, expected: asExpected(scenario, cell, mount) });
+          await ctx.breathe();
+        }
+      }
+    }
+    ctx.progress.clear();
+    if (ctx.options.update) update(raced);
+    if (ctx.options.json) {
+      ctx.json({
+        schemaVersion: 1,
+        designs: designs.map(({ id }) => ({ id })),
+        scenarios: scenarios.map(({ name, question }) => ({ name, question })),
+        cells: raced.map(({ cell, expected }) => ({ ...cell, asExpected: expected })),
+      });
+    } else {
+      print(
+        ctx,
+        raced,
+        designs.map((design) => design.id),
+      );
+    }
+    if (raced.some(({ cell }) => cell.verdict === 'inconclusive')) return EXIT.budget;
+    return raced.some(({ expected }) => expected === false) && !ctx.options.update ? EXIT.differs : EXIT.ok;
+  },
+});
+
+type Print = {
+  out(text: string): void;
+  readonly columns: number;
+  readonly style: {
+    bold(t: string): string;
+    good(t: string): string;
+    bad(t: string): string;
+    unsure(t: string): string;
+  };
+  readonly options: { readonly stories: string };
+};
+
+function print(ctx: Print, raced: readonly Raced[], designs: readonly string[]): void {
+  const rows = new Map<string, Raced[]>();
+  for (const each of raced) rows.set(each.scenario.name, [...(rows.get(each.scenario.name) ?? []), each]);
+  const mounts = [...new Set(raced.map(({ cell }) => cell.mount))];
+  const column = (design: string, mount: string): string =>
+    mounts.length > 1 ? `${design} ${mount}` : design;
+  const paint = (text: string, verdict: Verdict): string =>
+    verdict === 'holds'
+      ? ctx.style.good(text)
+      : verdict === 'violates'
+        ? ctx.style.bad(text)
+        : ctx.style.unsure(text);
+  ctx.out(
+    renderMatrix(
+      {
+        designs: designs.flatMap((design) => mounts.map((mount) => ({ id: column(design, mount) }))),
+        rows: [...rows].map(([scenario, cells]) => ({
+          scenario,
+          cells: cells.map(({ cell, expected }) => ({
+            design: column(cell.design, cell.mount),
+            verdict: cell.verdict,
+            violates: shownViolations(cell),
+            ...(expected === false ? { asExpected: false } : {}),
+            reach: { ...cell.reach, schedules: Number(cell.reach.schedules ?? 0) },
+          })),
+        })),
+      },
+      { width: Math.max(60, Math.min(ctx.columns, 120)), paint },
+    ),
+  );
+  const pending = raced.filter(({ cell }) => cell.pendingOnly);
+  if (pending.length > 0) {
+    ctx.out(
+      `\nstrict* (${pending.length} cells): broken only by the pending state: a growing write(2) under delayed\n` +
+        'allocation leaves an inline inode with a dirty folio until writeback. settled holds there:\n' +
+        'no folio is dirty while the data may stay inline.',
+    );
+  }
+  const told = new Map<string, { text: string; designs: string[]; also: string[] }>();
+  for (const { cell, session, violation, also } of stories(raced, ctx.options.stories)) {
+    const diagram = storyDiagram(session, cell, violation);
+    const key = JSON.stringify([violation.invariant, diagram.rows]);
+    const known = told.get(key);
+    if (known === undefined) told.set(key, { text: renderCpuDiagram(diagram), designs: [], also: [...also] });
+    else known.designs.push(cell.design);
+  }
+  for (const { text, designs: others, also } of told.values()) {
+    ctx.out(`\n${ctx.style.bold('─'.repeat(75))}\n${text}`);
+    if (others.length > 0) ctx.out(`the same under ${others.join(', ')}`);
+    if (also.length > 0) {
+      const shown = also.slice(0, 6).join(', ');
+      ctx.out(`also in ${shown}${also.length > 6 ? ` and ${also.length - 6} more` : ''}`);
+    }
+  }
+  ctx.out(`\n${reachLine(raced.map(({ cell }) => cell))}`);
+  const differing = raced.filter(({ expected }) => expected === false);
+  for (const { scenario, mount, cell } of differing) {
+    ctx.out(
+      ctx.style.bad(
+        `not as recorded: ${scenario.name} ${mountLabel(mount)} ${cell.design}: ${JSON.stringify(expectationFor(cell))}`,
+      ),
+    );
+  }
+  const vacuous = new Map<string, string[]>();
+  for (const { scenario } of raced) {
+    const cells = raced.filter((each) => each.scenario === scenario);
+    const never = scenario.reaches.filter((name) => cells.every(({ cell }) => cell.unreached.includes(name)));
+    if (never.length > 0) vacuous.set(scenario.name, never);
+  }
+  for (const [name, never] of vacuous)
+    ctx.out(`${name}: no schedule of any design reaches ${never.join(', ')}`);
+}
+
+/** `strict` alone under delayed allocation is said as what it is. */
+function shownViolations(cell: Cell): string[] {
+  return cell.violates.map((id) => (id === 'strict' && cell.pendingOnly ? 'strict*' : id));
+}
+
+interface Story {
+  readonly cell: Cell;
+  readonly session: Session;
+  readonly violation: Violation;
+  readonly also: readonly string[];
+}
+
+/** How bad, for choosing which failure of a cell is told: data first, then BUGs. */
+const WORST = ['bug-on', 'durability', 'no-deadlock', 'handle-balance', 'model', 'coherence', 'settled'];
+
+function stories(raced: readonly Raced[], which: string): Story[] {
+  if (which === 'none') return [];
+  const told = new Map<string, Story & { also: string[] }>();
+  for (const { cell, session } of raced) {
+    const ranked = [...cell.violations].sort((a, b) => rank(a.invariant) - rank(b.invariant));
+    for (const violation of which === 'all' ? ranked : ranked.slice(0, 1)) {
+      const kind = which === 'all' ? `${told.size}` : `${cell.design} ${violation.invariant}`;
+      const place = `${cell.scenario} (${cell.mount})`;
+      const known = told.get(kind);
+      if (known === undefined) told.set(kind, { cell, session, violation, also: [] });
+      else if (simpler(violation, known.violation)) {
+        const other = `${known.cell.scenario} (${known.cell.mount})`;
+        told.set(kind, { cell, session, violation, also: [other, ...known.also] });
+      } else known.also.push(place);
+    }
+  }
+  return [...told.values()];
+}
+
+/** The story to tell first: fewer preemptions, then fewer steps. */
+const simpler = (a: Violation, b: Violation): boolean =>
+  a.preemptions !== b.preemptions ? a.preemptions < b.preemptions : a.steps < b.steps;
+
+const rank = (id: string): number => {
+  const at = WORST.indexOf(id);
+  return at < 0 ? WORST.length : at;
+};
+
+/** Writes what was computed into the `expect` of each scenario file. */
+function update(raced: readonly Raced[]): void {
+  const byFile = new Map<string, Raced[]>();
+  for (const each of raced) byFile.set(each.scenario.file, [...(byFile.get(each.scenario.file) ?? []), each]);
+  for (const [file, cells] of byFile) {
+    const json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const expect: Record<string, unknown> = { ...(json.expect as Record<string, unknown> | undefined) };
+    for (const { scenario, mount, cell } of cells) {
+      delete expect[cell.design];
+      expect[scenario.mounts.length > 1 ? `${cell.design}@${mountLabel(mount)}` : cell.design] =
+        expectationFor(cell);
+    }
+    json.expect = expect;
+    writeFileSync(file, `${JSON.stringify(json, null, 2)}\n`);
+  }
+}

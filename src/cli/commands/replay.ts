@@ -1,0 +1,47 @@
+import { parseSchedule } from '../../explore/schedule.ts';
+import { runSession } from '../../scenario/run.ts';
+import { startSession } from '../../scenario/session.ts';
+import { defineCommand } from '../command.ts';
+import { designNamed, mountNamed } from '../designOption.ts';
+import { UsageError } from '../errors.ts';
+import { imageOf } from '../images.ts';
+import { printRun } from '../runOutput.ts';
+import { loadScenarios } from '../scenarioFiles.ts';
+
+const TOKEN = /^([^:]+):([^:@]+)@([^:]+):([^:]+)$/;
+
+export default defineCommand({
+  about:
+    'Replays one schedule: the token that race and explore print has scenario, design, mount and schedule in one word. ' +
+    'After the schedule the lowest lane that can run goes on.',
+  operands: ['TOKEN'],
+  options: {
+    trace: { type: 'flag', summary: 'every step as text' },
+    'save-trace': { type: 'text', value: 'FILE', summary: 'write the trace as JSON' },
+    json: { type: 'flag', summary: 'one JSON object on stdout' },
+  },
+  examples: ["replay 'mmap-store-then-fsync:mkwrite-convert@delalloc:A124'"],
+  run(ctx) {
+    const token = ctx.operands[0]!;
+    const match = TOKEN.exec(token);
+    if (match === null) {
+      throw new UsageError(
+        `not a token: ${token}`,
+        'a token is SCENARIO:DESIGN@MOUNT:SCHEDULE, as race prints it',
+      );
+    }
+    const [, name, designId, label, text] = match as unknown as [string, string, string, string, string];
+    const [scenario] = loadScenarios([name]);
+    const design = designNamed(designId);
+    const mount = mountNamed(scenario!, label);
+    const session = startSession(scenario!, imageOf(scenario!), design, mount);
+    const result = runSession(
+      session,
+      parseSchedule(
+        text,
+        session.specs.map((spec) => spec.name),
+      ),
+    );
+    return printRun(ctx, { scenario: scenario!, design, mount, result, options: ctx.options });
+  },
+});

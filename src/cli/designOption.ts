@@ -1,0 +1,29 @@
+/** `--design D` and `--mount M` as the commands take them. */
+import { DESIGNS, type Design, designById } from '../designs/index.ts';
+import type { MountOption } from '../scenario/image.ts';
+import { mountLabel, type Scenario } from '../scenario/schema.ts';
+import { didYouMean } from '../scenario/suggest.ts';
+import { UsageError } from './errors.ts';
+
+/** @throws UsageError for an unknown design, with the one that was probably meant */
+export function designNamed(id: string): Design {
+  const design = designById(id);
+  if (design !== undefined) return design;
+  const known = DESIGNS.map((each) => each.id);
+  throw new UsageError(`unknown design ${id}${didYouMean(id, known)}; known: ${known.join(', ')}`);
+}
+
+/** `all`, or names separated by commas. */
+export function designsNamed(text: string | undefined): readonly Design[] {
+  if (text === undefined || text === 'all') return DESIGNS;
+  return text.split(',').map(designNamed);
+}
+
+/** The mount of a scenario that `--mount` names; the first one when it is not given. */
+export function mountNamed(scenario: Scenario, label: string | undefined): readonly MountOption[] {
+  if (label === undefined) return scenario.mounts[0]!;
+  const found = scenario.mounts.find((mount) => mountLabel(mount) === label);
+  if (found !== undefined) return found;
+  const known = scenario.mounts.map(mountLabel);
+  throw new UsageError(`${scenario.name} has no mount ${label}; it has ${known.join(', ')}`);
+}

@@ -1,0 +1,95 @@
+/** What `run` and `replay` print. */
+import { writeFileSync } from 'node:fs';
+import type { Design } from '../designs/design.ts';
+import { formatSchedule } from '../explore/schedule.ts';
+import { renderCpuDiagram } from '../report/cpuDiagram.ts';
+import { storyOf } from '../report/story.ts';
+import type { MountOption } from '../scenario/image.ts';
+import type { RunResult } from '../scenario/run.ts';
+import { mountLabel, type Scenario } from '../scenario/schema.ts';
+import { traceToFile } from '../trace/file.ts';
+import type { Context } from './command.ts';
+import { EXIT, type ExitCode } from './errors.ts';
+
+export interface RunOutput {
+  readonly scenario: Scenario;
+  readonly design: Design;
+  readonly mount: readonly MountOption[];
+  readonly result: RunResult;
+  readonly options: {
+    readonly trace: boolean;
+    readonly json: boolean;
+    readonly 'save-trace'?: string | undefined;
+  };
+}
+
+/** @returns differs when something was found */
+export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunOutput): ExitCode {
+  const { scenario, design, mount, result, options } = run;
+  const { tasks, findings, final, trace } = result;
+  const schedule = formatSchedule(result.schedule);
+  if (options['save-trace'] !== undefined) {
+    const header = { scenario: scenario.name, design: design.id, mount: [...mount], schedule };
+    writeFileSync(options['save-trace'], `${JSON.stringify(traceToFile(trace, header), null, 1)}\n`);
+  }
+  if (options.json) {
+    ctx.json({
+      schemaVersion: 1,
+      scenario: scenario.name,
+      design: design.id,
+      mount: mountLabel(mount),
+      schedule,
+      tasks,
+      findings,
+      final,
+      unfinished: trace.unfinished.map((task) => trace.lanes[task]!),
+      trace: { steps: trace.steps.length, digest: trace.digest },
+    });
+  } else {
+    if (options.trace) for (const line of traceText(result)) ctx.out(line);
+    else printStory(ctx, run, schedule);
+  }
+  return findings.length > 0 || trace.unfinished.length > 0 ? EXIT.differs : EXIT.ok;
+}
+
+function printStory(
+  ctx: Pick<Context, 'out' | 'style'>,
+  { scenario, design, mount, result }: RunOutput,
+  schedule: string,
+): void {
+  const { tasks, findings, final, trace } = result;
+  const title = `${scenario.name}: ${design.id} (${mountLabel(mount)}), schedule ${schedule}`;
+  ctx.out(renderCpuDiagram(storyOf(trace, { title, footer: '' })));
+  ctx.out('');
+  for (const [lane, lines] of Object.entries(tasks)) {
+    for (const { line, ret, errno, data } of lines) {
+      const answer = errno ?? `${ret}`;
+      ctx.out(`${lane}: ${line} = ${answer}${data === undefined ? '' : `  ${shortHex(data)}`}`);
+    }
+  }
+  if (trace.unfinished.length > 0) {
+    ctx.out(ctx.style.bad(`not finished: ${trace.unfinished.map((task) => trace.lanes[task]!).join(', ')}`));
+  }
+  for (const { kind, id, step, message } of findings)
+    ctx.out(ctx.style.bad(`step ${step}: ${kind} ${id}: ${message}`));
+  for (const [path, { ino, size, blocks, inline, content }] of Object.entries(final.files)) {
+    ctx.out(
+      `${path}: ino ${ino}, ${size} bytes, ${blocks} sectors, ${inline ? 'inline' : 'blocks'}  ${shortHex(content)}`,
+    );
+  }
+  ctx.out(`${trace.steps.length} steps, end state ${trace.digest}`);
+}
+
+const shortHex = (hex: string): string =>
+  hex.length > 64 ? `${hex.slice(0, 64)}… (${hex.length / 2} bytes)` : hex;
+
+/** One line a step: number, lane, functions, label, what changed. */
+export function traceText({ trace }: RunResult): string[] {
+  return trace.steps.map(({ step, lane, stack, label, changes, effects }) => {
+    const where = stack.slice(1).join(' > ');
+    const changed = changes.map(({ table, key, field }) => `${table}[${key}].${field}`);
+    const found = effects.flatMap((effect) => (effect.type === 'finding' ? [`finding ${effect.id}`] : []));
+    const what = [...changed, ...found].join(' ');
+    return `${String(step).padStart(4)} ${lane.padEnd(8)} ${where}${where === '' ? '' : ': '}${label}${what === '' ? '' : `  {${what}}`}`;
+  });
+}

@@ -1,0 +1,181 @@
+/**
+ * The race: every design on one scenario, each verdict computed by a search, each failure with its shortest schedule.
+ *
+ * A cell's verdict is `violates` when any invariant is broken by any schedule seen. `strict` broken while `settled`
+ * holds means: broken only by the pending state of delayed allocation; the cell says so.
+ */
+import type { Design } from '../designs/design.ts';
+import { type Exploration, explore } from '../explore/explore.ts';
+import { formatSchedule } from '../explore/schedule.ts';
+import { INVARIANTS } from '../invariants/index.ts';
+import type { MountOption } from '../scenario/image.ts';
+import { type Expectation, expectationOf, mountLabel, type Scenario } from '../scenario/schema.ts';
+import { type Session, startSession } from '../scenario/session.ts';
+import type { Image } from '../volume/image.ts';
+
+export interface Violation {
+  readonly invariant: string;
+  readonly message: string;
+  /** Text of the shortest schedule. */
+  readonly schedule: string;
+  readonly preemptions: number;
+  /** Steps of the schedule; the invariant is broken after the last. */
+  readonly steps: number;
+}
+
+export interface Reach {
+  readonly strategy: string;
+  readonly preemptions: number | null;
+  /** A number, or its decimal text when it is too large for one. */
+  readonly schedules: number | string | null;
+  readonly states: number;
+  readonly transitions: number;
+  readonly complete: boolean;
+}
+
+export interface Cell {
+  readonly scenario: string;
+  readonly mount: string;
+  readonly design: string;
+  readonly verdict: 'holds' | 'violates' | 'inconclusive' | 'not-applicable';
+  /** Invariants broken, in the order of the list; `no-deadlock` last. */
+  readonly violates: readonly string[];
+  readonly violations: readonly Violation[];
+  /** `strict` is broken, and only by the pending state of delayed allocation. */
+  readonly pendingOnly: boolean;
+  readonly reach: Reach;
+  /** Digests of the end states, sorted. */
+  readonly endStates: readonly string[];
+  /** Shortest schedule of the first violation, and the token that replays it. */
+  readonly schedule?: string;
+  readonly token?: string;
+  /** Names of the scenario's `reaches` that no schedule came to. */
+  readonly unreached: readonly string[];
+}
+
+export interface RaceOptions {
+  /** Most transitions of a search. */
+  readonly budget?: number;
+  readonly preemptions?: number | null;
+  readonly strategy?: 'exhaustive' | 'pct' | 'random';
+  readonly seed?: number;
+  readonly onProgress?: (states: number) => void;
+  readonly stop?: () => boolean;
+}
+
+export const DEFAULT_BUDGET = 20_000_000;
+
+/** `scenario:design@mount:schedule`: everything that a replay needs, in one word. */
+export function tokenOf(scenario: string, design: string, mount: string, schedule: string): string {
+  return `${scenario}:${design}@${mount}:${schedule}`;
+}
+
+/** Races one design on one scenario under one mount. */
+export function raceCell(
+  scenario: Scenario,
+  image: Image,
+  design: Design,
+  mount: readonly MountOption[],
+  options: RaceOptions = {},
+): { cell: Cell; session: Session } {
+  const session = startSession(scenario, image, design, mount);
+  session.k.reached.clear();
+  const asked = scenario.explore;
+  const result = explore(
+    { k: session.k, world: session.world, specs: session.specs, invariants: INVARIANTS },
+    {
+      strategy: options.strategy ?? asked.strategy,
+      preemptions: options.preemptions === undefined ? asked.preemptions : options.preemptions,
+      budget: options.budget ?? asked.budget ?? DEFAULT_BUDGET,
+      seed: options.seed ?? asked.seed,
+      ...(options.stop === undefined ? {} : { stop: options.stop }),
+      ...(options.onProgress === undefined
+        ? {}
+        : { onProgress: ({ states }) => options.onProgress?.(states) }),
+    },
+  );
+  return { cell: cellOf(scenario, design, mountLabel(mount), result, session.k.reached), session };
+}
+
+function cellOf(
+  scenario: Scenario,
+  design: Design,
+  mount: string,
+  result: Exploration,
+  reached: ReadonlySet<string>,
+): Cell {
+  const order = [...INVARIANTS.map((invariant) => invariant.id), 'no-deadlock'];
+  const violations = result.violations
+    .map(({ invariant, message, schedule, preemptions, steps }) => ({
+      invariant,
+      message,
+      schedule: formatSchedule(schedule),
+      preemptions,
+      steps,
+    }))
+    .sort((a, b) => order.indexOf(a.invariant) - order.indexOf(b.invariant));
+  const violates = violations.map((violation) => violation.invariant);
+  const first = violations[0];
+  return {
+    scenario: scenario.name,
+    mount,
+    design: design.id,
+    verdict: result.verdict,
+    violates,
+    violations,
+    pendingOnly:
+      violates.includes('strict') && !violates.includes('settled') && !violates.includes('pending'),
+    reach: {
+      strategy: result.reach.strategy,
+      preemptions: result.reach.preemptions,
+      schedules: result.reach.schedules,
+      states: result.reach.states,
+      transitions: result.reach.transitions,
+      complete: result.reach.complete,
+    },
+    endStates: result.endStates,
+    ...(first === undefined
+      ? {}
+      : { schedule: first.schedule, token: tokenOf(scenario.name, design.id, mount, first.schedule) }),
+    unreached: scenario.reaches.filter((name) => !reached.has(name)),
+  };
+}
+
+/** How a cell compares with what the fixture records. */
+export function asExpected(scenario: Scenario, cell: Cell, mount: readonly MountOption[]): boolean | null {
+  const expected = expectationOf(scenario, cell.design, mount);
+  return expected === null
+    ? null
+    : JSON.stringify(normal(expected)) === JSON.stringify(normal(expectationFor(cell)));
+}
+
+/** The expectation that a cell would be recorded as. */
+export function expectationFor(cell: Cell): Expectation {
+  switch (cell.verdict) {
+    case 'holds':
+      return { holds: reachWords(cell.reach) };
+    case 'violates':
+      return {
+        violates: [...cell.violates],
+        ...(cell.schedule === undefined ? {} : { schedule: cell.schedule }),
+      };
+    case 'inconclusive':
+      return { inconclusive: reachWords(cell.reach) };
+    case 'not-applicable':
+      return { notApplicable: 'the question cannot be put to this design' };
+  }
+}
+
+/** What is compared: the verdict and its invariants, not the note, not the schedule. */
+function normal(expected: Expectation): unknown {
+  if ('holds' in expected) return ['holds', expected.holds];
+  if ('violates' in expected) return ['violates', [...expected.violates].sort()];
+  return Object.keys(expected)[0];
+}
+
+/** `exhaustive`, `≤3 preemptions`, `10000 pct schedules`: how far, without the counts. */
+export function reachWords(reach: Reach): string {
+  if (reach.strategy !== 'exhaustive') return `${reach.schedules} ${reach.strategy} schedules`;
+  if (!reach.complete) return 'incomplete';
+  return reach.preemptions === null ? 'exhaustive' : `≤${reach.preemptions} preemptions`;
+}

@@ -1,0 +1,199 @@
+/**
+ * The front of the explorer: one question, one answer, with the shortest story per broken invariant and how far
+ * "holds" reaches. Nothing in the answer depends on the clock or on the machine.
+ *
+ *   exhaustive         every schedule; with `preemptions`, every schedule with at most that many
+ *   random, pct …      so many schedules by a policy: finding nothing proves nothing, so they never say "holds"
+ *
+ * With `stopAtFirst` the exhaustive search looks at schedules with no preemption first, then one, then two, then all.
+ */
+import { counterexample, shrink, type Story } from './counterexample.ts';
+import { exhaustive, type Exhausted, type Progress } from './exhaustive.ts';
+import { sample, type Sampled, type SampleStrategy } from './random.ts';
+import type { Schedule } from './schedule.ts';
+import type { Subject } from './subject.ts';
+import { Walk } from './walk.ts';
+
+export type Strategy = 'exhaustive' | SampleStrategy;
+
+export interface ExploreOptions {
+  /** Default `exhaustive`. */
+  readonly strategy?: Strategy;
+  /** exhaustive: most preemptions in a schedule; null or absent: any number. */
+  readonly preemptions?: number | null;
+  /** Most transitions to take in all; default 50 million. The search for the stories is not counted. */
+  readonly budget?: number;
+  /** Sampling: the seed, default 1; how many schedules, default 10,000; the depth of pct, default 3. */
+  readonly seed?: number;
+  readonly schedules?: number;
+  readonly depth?: number;
+  /** End at the first violation. */
+  readonly stopAtFirst?: boolean;
+  /** Check every nth transition against fresh generators. */
+  readonly paranoid?: number;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Polled: true ends the search; what was found so far is told. */
+  readonly stop?: () => boolean;
+}
+
+export interface Violation {
+  readonly invariant: string;
+  readonly message: string;
+  /** Up to the first state that breaks it; `formatSchedule` makes text of it. */
+  readonly schedule: Schedule;
+  readonly preemptions: number;
+  /** Context switches. */
+  readonly switches: number;
+  readonly steps: number;
+}
+
+/** How far the answer reaches. */
+export interface Reach {
+  readonly strategy: Strategy;
+  /** The bound that was in force; null when there was none, or when it kept nothing out. */
+  readonly preemptions: number | null;
+  /** Complete schedules covered: a number, or its decimal digits when that is not exact; null when infinite. */
+  readonly schedules: number | string | null;
+  readonly states: number;
+  readonly transitions: number;
+  /** Everything that the strategy and the bound ask for was seen. */
+  readonly complete: boolean;
+}
+
+export interface Exploration {
+  readonly verdict: 'holds' | 'violates' | 'inconclusive';
+  /** One per broken invariant, in the order of the subject's, `no-deadlock` last. */
+  readonly violations: readonly Violation[];
+  readonly reach: Reach;
+  /** States (sampling: schedules) that ended with tasks that cannot go on, and with a BUG_ON. */
+  readonly deadlocks: number;
+  readonly halted: number;
+  /** Digests of the data when every task had finished, sorted. */
+  readonly endStates: readonly string[];
+}
+
+const DEFAULT_BUDGET = 50_000_000;
+const DEFAULT_SCHEDULES = 10_000;
+/** Bounds tried before all schedules when the first violation is enough. */
+const FIRST_BOUNDS = [0, 1, 2];
+
+export function explore(subject: Subject, options: ExploreOptions = {}): Exploration {
+  const walk = new Walk(subject);
+  const { strategy = 'exhaustive' } = options;
+  if (strategy !== 'exhaustive') return sampled(walk, strategy, options);
+  return options.stopAtFirst ? first(walk, options) : searched(walk, options);
+}
+
+function searched(walk: Walk, options: ExploreOptions): Exploration {
+  const { preemptions = null, budget = DEFAULT_BUDGET } = options;
+  const result = exhaustive(walk.subject, { ...options, preemptions, budget }, walk);
+  const stories = result.found.map(({ invariant }) => counterexample(walk, result, invariant));
+  return answer(result, stories, preemptions);
+}
+
+/** Fewest preemptions first, until something breaks. */
+function first(walk: Walk, options: ExploreOptions): Exploration {
+  const { preemptions = null } = options;
+  let budget = options.budget ?? DEFAULT_BUDGET;
+  const smaller = FIRST_BOUNDS.filter((bound) => preemptions === null || bound < preemptions);
+  for (const bound of [...smaller, preemptions]) {
+    const result = exhaustive(walk.subject, { ...options, preemptions: bound, budget }, walk);
+    budget -= result.transitions;
+    const { found } = result;
+    // The graph stops where the search did: its shortest path may still be made shorter.
+    const stories = found.map(({ invariant }) =>
+      shrink(walk, counterexample(walk, result, invariant).schedule, invariant),
+    );
+    const done = found.length > 0 || !result.complete || !result.bounded || bound === preemptions;
+    if (done) return answer(result, stories, bound);
+  }
+  throw new Error('a list of bounds without its last');
+}
+
+function answer(result: Exhausted, stories: readonly Story[], bound: number | null): Exploration {
+  const { complete, bounded, schedules, states, transitions, deadlocks, halted, endStates } = result;
+  return {
+    verdict: stories.length > 0 ? 'violates' : complete ? 'holds' : 'inconclusive',
+    violations: stories.map(violation),
+    reach: {
+      strategy: 'exhaustive',
+      preemptions: complete && !bounded ? null : bound,
+      schedules: schedules === null ? null : plain(schedules),
+      states,
+      transitions,
+      complete,
+    },
+    deadlocks,
+    halted,
+    endStates,
+  };
+}
+
+function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions): Exploration {
+  const { seed = 1, schedules = DEFAULT_SCHEDULES, budget = DEFAULT_BUDGET } = options;
+  const result: Sampled = sample(walk.subject, { ...options, strategy, seed, schedules, budget }, walk);
+  const stories = result.found.map(({ invariant, schedule }) => shrink(walk, schedule, invariant));
+  return {
+    verdict: stories.length > 0 ? 'violates' : 'inconclusive',
+    violations: stories.map(violation),
+    reach: {
+      strategy,
+      preemptions: null,
+      schedules: result.schedules,
+      states: result.states,
+      transitions: result.transitions,
+      complete: result.complete,
+    },
+    deadlocks: result.deadlocks,
+    halted: result.halted,
+    endStates: result.endStates,
+  };
+}
+
+const violation = ({ invariant, message, schedule, preemptions, switches, steps }: Story): Violation => ({
+  invariant,
+  message,
+  schedule,
+  preemptions,
+  switches,
+  steps,
+});
+
+const plain = (n: bigint): number | string => (n <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(n) : `${n}`);
+
+// ---- words
+
+/** Digits in groups of three; beyond a quadrillion two digits and a power: `2.9·10³²`. */
+export function countText(count: number | string): string {
+  const digits = `${count}`;
+  if (digits.length <= 15) return digits.replace(/\B(?=(\d{3})+$)/g, ',');
+  const power = [...`${digits.length - 1}`].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('');
+  return `${digits[0]}.${digits[1]}·10${power}`;
+}
+
+const counted = (count: number | string, noun: string): string =>
+  `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
+
+/**
+ * How far it reaches: `exhaustive, 1,050 states, 649,862,558 schedules` · `≤3 preemptions, 41,022 schedules` ·
+ * `10,000 random schedules`; when it was cut short, what was seen until then.
+ */
+export function reachText(reach: Reach): string {
+  const { strategy, preemptions, schedules, states, transitions, complete } = reach;
+  if (strategy !== 'exhaustive') return `${countText(schedules ?? 0)} ${strategy} schedule${schedules === 1 ? '' : 's'}`;
+  const all = schedules === null ? 'endlessly many schedules' : counted(schedules, 'schedule');
+  const bound = preemptions === null ? null : `≤${counted(preemptions, 'preemption')}`;
+  if (!complete) {
+    const seen = `cut short after ${counted(states, 'state')}, ${counted(transitions, 'transition')}`;
+    return bound === null ? seen : `${bound}, ${seen}`;
+  }
+  return bound === null ? `exhaustive, ${counted(states, 'state')}, ${all}` : `${bound}, ${all}`;
+}
+
+/** The whole answer in one line: `holds (exhaustive, …)`, `violates a, b (…)`, `no violation in …`. */
+export function verdictText({ verdict, violations, reach }: Exploration): string {
+  const how = reachText(reach);
+  if (verdict === 'violates') return `violates ${violations.map((each) => each.invariant).join(', ')} (${how})`;
+  if (verdict === 'holds') return `holds (${how})`;
+  return reach.strategy === 'exhaustive' ? `no violation found: ${how}` : `no violation in ${how}`;
+}
