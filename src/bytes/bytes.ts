@@ -158,7 +158,7 @@ export class Bytes {
   static #roomy(u8: Uint8Array): Bytes {
     const { length } = u8;
     const used = roundUp4(length);
-    const room = take(used + Math.max(used, 2048));
+    const room = take(used + Math.max(used, 4096));
     room.set(u8);
     const copy = new Bytes(room.subarray(0, length));
     copy.#store = new Store(room, used);

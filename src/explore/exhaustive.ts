@@ -66,7 +66,7 @@ export interface Exhausted {
   readonly transitions: number;
   /** Complete schedules that the states seen stand for; null when the graph has a cycle. */
   readonly schedules: bigint | null;
-  /** Steps of the deepest path that the search went down. */
+  /** Steps of the longest schedule. */
   readonly depth: number;
   /** Digests of the data where every task is finished, sorted. */
   readonly endStates: readonly string[];
@@ -159,7 +159,6 @@ class DepthFirst {
   readonly #found: (Found | undefined)[];
   readonly #endStates = new Set<string>();
   #transitions = 0;
-  #deepest = 0;
   #halted = 0;
   #deadlocks = 0;
   #bounded = false;
@@ -213,13 +212,14 @@ class DepthFirst {
       const label = task < 0 ? null : (this.#stack.left[this.#depth]?.request?.label ?? null);
       throw new StepError(this.#walk.automaton.names, this.#path(task), label, error);
     }
+    const { paths, longest } = this.#counts.total(this.#depth);
     return {
       complete,
       bounded: this.#bounded,
       states: this.#exactStates?.size ?? this.#states.size,
       transitions: this.#transitions,
-      schedules: this.#cyclic ? null : this.#counts.total(this.#depth),
-      depth: this.#deepest,
+      schedules: this.#cyclic ? null : paths,
+      depth: longest,
       endStates: [...this.#endStates].sort(),
       halted: this.#halted,
       deadlocks: this.#deadlocks,
@@ -238,7 +238,7 @@ class DepthFirst {
     this.#enter(0, node, can, can, 0);
     if (can !== 0) return;
     this.#end(state, -1);
-    this.#counts.addEnd(0);
+    this.#counts.addEnd(0, 0);
   }
 
   /** Takes the last step of the path back. */
@@ -271,7 +271,6 @@ class DepthFirst {
     stack.preemptions[depth] = preemptions;
     this.#counts.enter(depth, node);
     this.#depth = depth;
-    if (depth > this.#deepest) this.#deepest = depth;
   }
 
   /** Numbers of the current state; −1−number when it was seen before. @param bits  (last task, preemptions) */
@@ -328,9 +327,8 @@ class DepthFirst {
     if (this.#watch.always.length > 0) this.#look(task, state, isNew);
     if (can === 0) {
       if (isNew) this.#end(state, task);
-      this.#counts.addEnd(depth);
+      this.#counts.addEnd(depth, 1);
       this.#counts.setEnd(node);
-      if (depth + 1 > this.#deepest) this.#deepest = depth + 1;
       return false;
     }
     let todo = can;

@@ -47,17 +47,20 @@ export function inodeChecksum(raw: Bytes, ino: number, fsSeed: number): number {
 export function sealInode(raw: Bytes, ino: number, fsSeed: number): Bytes {
   const seed = inodeSeed(ino, raw.u32(0x64), fsSeed);
   const hiFits = fitsInInode(raw, 'checksumHi');
-  const put = (target: Uint8Array): void => {
-    target[CHECKSUM_LO_AT] = target[CHECKSUM_LO_AT + 1] = 0;
-    if (hiFits) target[CHECKSUM_HI_AT] = target[CHECKSUM_HI_AT + 1] = 0;
-    const sum = crc32c(seed, target);
-    target[CHECKSUM_LO_AT] = sum;
-    target[CHECKSUM_LO_AT + 1] = sum >>> 8;
-    if (!hiFits) return;
-    target[CHECKSUM_HI_AT] = sum >>> 16;
-    target[CHECKSUM_HI_AT + 1] = sum >>> 24;
-  };
-  return raw.edit(put, CHECKSUM_LO_AT, hiFits ? CHECKSUM_HI_AT + 2 : CHECKSUM_LO_AT + 2);
+  return raw.edit(
+    (target) => {
+      target[CHECKSUM_LO_AT] = target[CHECKSUM_LO_AT + 1] = 0;
+      if (hiFits) target[CHECKSUM_HI_AT] = target[CHECKSUM_HI_AT + 1] = 0;
+      const sum = crc32c(seed, target);
+      target[CHECKSUM_LO_AT] = sum;
+      target[CHECKSUM_LO_AT + 1] = sum >>> 8;
+      if (!hiFits) return;
+      target[CHECKSUM_HI_AT] = sum >>> 16;
+      target[CHECKSUM_HI_AT + 1] = sum >>> 24;
+    },
+    CHECKSUM_LO_AT,
+    hiFits ? CHECKSUM_HI_AT + 2 : CHECKSUM_LO_AT + 2,
+  );
 }
 
 /** The checksum as stored: 32 bits, or 16 when checksumHi does not fit. */

@@ -49,7 +49,8 @@ export const strict: Invariant = {
     eachInline(k, (ino, mayInline) => {
       const dirty = dirtyFolio(k, ino);
       if (dirty === null) return null;
-      return `ino ${ino} is inline${mayInline ? '' : ' (conversion pending)'} and its ${dirty}`;
+      const pendingNow = !mayInline && (k.inode(ino).delayed?.includes(0) ?? false);
+      return `ino ${ino} is inline${pendingNow ? ' (conversion pending)' : ''} and its ${dirty}`;
     }),
 };
 

@@ -14,6 +14,7 @@ import { Bytes } from '../bytes/bytes.ts';
 import { crc32cBytes, crc32cU32 } from '../bytes/crc32c.ts';
 import { layout, raw, u8, u16, u32 } from '../bytes/layout.ts';
 import { hex } from './badImage.ts';
+import { nameText } from './dirent.ts';
 import { GOOD_OLD_INODE_SIZE } from './geometry.ts';
 
 /** @source fs/ext4/xattr.h struct ext4_xattr_entry (without the name) */
@@ -126,7 +127,8 @@ export function xattrBlockOf(block: Bytes): XattrArea {
   if (header.blocks !== 1) return bad('blocks', '0x1');
   const area = readArea(block, first, block.length, 0);
   const hash = xattrBlockHash(area.entries);
-  if (area.problems.length > 0 || header.hash === hash) return area;
+  // Zero keeps the block from being shared, and is what libext2fs writes.
+  if (area.problems.length > 0 || header.hash === hash || header.hash === 0) return area;
   const offset = xattrHeaderLayout.fields.hash.at;
   const wrong = { offset, problem: 'wrong block hash', expected: hex(hash, 8), found: hex(header.hash, 8) };
   return { ...area, problems: [wrong] };
@@ -176,7 +178,7 @@ export function xattrBlockHash(entries: readonly XattrEntry[]): number {
 
 /** Full name as tools print it. */
 export function xattrName(entry: XattrEntry): string {
-  return `${XATTR_PREFIX[entry.nameIndex] ?? `index${entry.nameIndex}.`}${entry.name.toText()}`;
+  return `${XATTR_PREFIX[entry.nameIndex] ?? `index${entry.nameIndex}.`}${nameText(entry.name)}`;
 }
 
 /** @param base  where value offsets count from */

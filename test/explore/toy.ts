@@ -60,6 +60,8 @@ export function invariant(
 /** What running every interleaving on live generators gives: the referee. */
 export interface BruteForce {
   readonly schedules: number;
+  /** Steps of the longest. */
+  readonly depth: number;
   readonly endStates: readonly string[];
   readonly deadlockStates: readonly string[];
   readonly haltedSchedules: number;
@@ -80,6 +82,7 @@ export function bruteForce(make: () => Subject): BruteForce {
   const cheapest: Record<string, readonly [number, number, number]> = {};
   const byPreemptions = new Map<number, number>();
   let schedules = 0;
+  let depth = 0;
   let haltedSchedules = 0;
   const pending: number[][] = [[]];
   while (pending.length > 0) {
@@ -98,6 +101,7 @@ export function bruteForce(make: () => Subject): BruteForce {
       if (at > 0) for (const { id, when, check } of invariants) if (when === 'always' && check(k) !== null) note(id, at);
       if (runnable.length === 0) {
         schedules++;
+        depth = Math.max(depth, at);
         byPreemptions.set(preemptions, (byPreemptions.get(preemptions) ?? 0) + 1);
         if (k.sb.halted) haltedSchedules++;
         else if (machine.allFinished) {
@@ -124,6 +128,7 @@ export function bruteForce(make: () => Subject): BruteForce {
   }
   return {
     schedules,
+    depth,
     endStates: [...endStates].sort(),
     deadlockStates: [...deadlockStates].sort(),
     haltedSchedules,

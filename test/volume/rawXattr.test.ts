@@ -83,7 +83,7 @@ describe('raw xattrs', () => {
     ]);
     expect(problems(ibody.putU32(at + 4, 99))).toEqual(['value of system.data in an inode without ea_inode']);
     expect(problems(ibody.putU32(at + 12, 5))).toEqual(['wrong hash of system.data']);
-    expect(problems(ibody.putU8(at + 17, 0))).toEqual(['bad e_name length: system.d\0ta has a NUL']);
+    expect(problems(ibody.putU8(at + 17, 0))).toEqual(['bad e_name length: system.d\\x00ta has a NUL']);
     const two = ibody.splice(at + 20, ibody.slice(at, at + 20));
     expect(problems(two)).toEqual([
       'values of system.data and system.data share bytes',

@@ -1,0 +1,40 @@
+/**
+ * The current kernel design against what the machine's kernel was recorded to do: every result, size, block count,
+ * inline flag, content and raw inode byte, volatile fields masked. Needs no root.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readImageFile } from '../../src/cli/images.ts';
+import { scriptOfRecording } from '../../src/cli/kernel/record.ts';
+import { recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
+import { runLinear } from '../../src/compare/emulate.ts';
+import { compareWithRecording, formatDifference, readRecording } from '../../src/compare/recording.ts';
+import { mkwriteConvert } from '../../src/designs/index.ts';
+
+/** Recordings that the emulator cannot run or does not match yet, each with its reason. */
+const KNOWN: Readonly<Record<string, string>> = {};
+
+describe('mkwrite-convert does what the kernel did', () => {
+  const all = recordingFiles([]);
+
+  it('there are at least 25 recordings', () => {
+    expect(all.length).toBeGreaterThanOrEqual(25);
+  });
+
+  it.each(all)('%s', (file) => {
+    const recording = readRecording(readFileSync(file, 'utf8'), file);
+    if (!('file' in recording.image)) throw new Error('a recording names its image');
+    const image = readImageFile(join(dirname(file), recording.image.file));
+    const { mount, lines } = scriptOfRecording(recording, file);
+    const known = Object.entries(KNOWN).find(([name]) => file.endsWith(`/${name}.json`))?.[1];
+    if (known?.startsWith('not modelled') === true) {
+      expect(() => runLinear({ image, mount, design: mkwriteConvert, lines })).toThrow(/not modelled/);
+      return;
+    }
+    const run = runLinear({ image, mount, design: mkwriteConvert, lines });
+    const differences = compareWithRecording(recording, run).map(formatDifference);
+    if (known !== undefined) expect(differences, 'it matches now: take it off the list').not.toEqual([]);
+    else expect(differences.slice(0, 5)).toEqual([]);
+  });
+});

@@ -1,0 +1,90 @@
+/**
+ * Every recorded verdict is computed again: each bundled scenario under each mount and design, over all
+ * interleavings. Nothing in `expect` was typed in; `ext4lab race --update` wrote it.
+ */
+import { describe, expect, it } from 'vitest';
+import { asExpected, expectationFor, raceCell } from '../src/compare/race.ts';
+import { parseSchedule } from '../src/explore/schedule.ts';
+import { runSession } from '../src/scenario/run.ts';
+import { expectationOf } from '../src/scenario/schema.ts';
+import { CASES, SCENARIOS } from './support/scenarios.ts';
+
+const cells = new Map<string, ReturnType<typeof raceCell>>();
+
+describe('recorded verdicts', () => {
+  it('there are at least 15 scenarios, each with a verdict for every design and mount', () => {
+    expect(SCENARIOS.length).toBeGreaterThanOrEqual(15);
+    for (const { scenario, design, mount } of CASES) {
+      expect(expectationOf(scenario, design.id, mount), `${scenario.name} ${design.id}`).not.toBeNull();
+    }
+  });
+
+  it.each(CASES)('$label', ({ label, scenario, image, design, mount }) => {
+    const raced = raceCell(scenario, image, design, mount);
+    cells.set(label, raced);
+    expect(asExpected(scenario, raced.cell, mount), JSON.stringify(expectationFor(raced.cell))).toBe(true);
+    expect(raced.cell.reach.complete).toBe(true);
+  });
+
+  it.each(CASES)(
+    'replaying each violation of $label shows it',
+    ({ label, scenario, image, design, mount }) => {
+      const { cell, session } = cells.get(label) ?? raceCell(scenario, image, design, mount);
+      for (const { invariant, schedule, steps } of cell.violations) {
+        if (invariant === 'no-deadlock') continue;
+        const { findings } = runSession(session, parseSchedule(schedule));
+        const found = findings.find(({ kind, id }) => kind === 'invariant' && id === invariant);
+        expect(found, `${invariant} on ${schedule}`).toBeDefined();
+        expect(found!.step).toBe(steps - 1);
+      }
+    },
+  );
+
+  it('what a scenario says it reaches is reached under some design', () => {
+    for (const scenario of SCENARIOS) {
+      const all = CASES.filter((each) => each.scenario === scenario).map(
+        ({ label }) => cells.get(label)!.cell,
+      );
+      for (const name of scenario.reaches)
+        expect(
+          all.some((cell) => !cell.unreached.includes(name)),
+          `${scenario.name}: ${name}`,
+        ).toBe(true);
+    }
+  });
+});
+
+describe('what must come out', () => {
+  const cell = (scenario: string, mount: string, design: string) =>
+    cells.get(`${scenario} ${mount} ${design}`)!.cell;
+
+  it('no-conversion meets the BUG_ON of 7b4cc9787fe3 with its own reproducer', () => {
+    expect(cell('evict-inline-on-mmap-write', 'delalloc', 'no-conversion').violates).toContain('bug-on');
+  });
+
+  it.each(['delalloc', 'nodelalloc'])('mkwrite-convert loses the fsynced store (%s)', (mount) => {
+    const lost = cell('mmap-store-then-fsync', mount, 'mkwrite-convert');
+    expect(lost.violates).toContain('durability');
+    expect(lost.violates).not.toContain('strict');
+    expect(lost.violations.find(({ invariant }) => invariant === 'durability')!.message).toContain(
+      'byte 0 is 0x41 on the medium, should be 0x42',
+    );
+  });
+
+  it('truncate-up-then-append and pending-second-page-read lose bytes under the current kernel', () => {
+    expect(cell('truncate-up-then-append', 'delalloc', 'mkwrite-convert').violates).toContain('durability');
+    expect(cell('pending-second-page-read', 'delalloc', 'mkwrite-convert').violates).toContain('durability');
+  });
+
+  it('mkwrite-convert keeps settled everywhere', () => {
+    for (const { label, design } of CASES) {
+      if (design.id === 'mkwrite-convert')
+        expect(cells.get(label)!.cell.violates, label).not.toContain('settled');
+    }
+  });
+
+  it('defer keeps the file inline and loses what small-write-beside-store puts beside it', () => {
+    expect(cell('mmap-store-then-fsync', 'delalloc', 'defer').violates).toEqual(['strict', 'settled']);
+    expect(cell('small-write-beside-store', 'delalloc', 'defer').violates).toContain('durability');
+  });
+});
