@@ -15,6 +15,7 @@ import { tableIndex } from './state/tables.ts';
 import type { World } from './state/world.ts';
 import type { Tracked, Tracker } from './task.ts';
 import type { Geometry } from './volume/geometry.ts';
+import type { Image } from './volume/image.ts';
 
 export const PAGE_SIZE = 4096;
 
@@ -38,6 +39,8 @@ export interface KernelSetup {
   readonly geo: Geometry;
   /** A block of the loaded image, before anything was written. */
   readonly baseBlock: (block: number) => Bytes;
+  /** The loaded image: with it every unmount is checked. */
+  readonly image?: Image;
   readonly mount: MountOptions;
   readonly hooks: Hooks;
   /** Seconds since 1970 that every timestamp gets: time stands still. */

@@ -36,50 +36,103 @@ const SWITCH = 2 ** 21;
 const PREEMPTION = 2 ** 42;
 
 /**
- * The cheapest path to a state of `where`.
+ * The cheapest path to a state of `where`; of several, the one whose tasks are the lowest from the start on.
  * @returns the schedule; null when no path of the graph leads there
  */
 export function shortest(graph: Graph, where: StateSet): number[] | null {
-  const { tasks } = graph;
-  // A place is a node and the task that ran last, or none when that one cannot go on.
-  const width = tasks + 1;
-  const cost = new Float64Array(graph.size * width).fill(Number.POSITIVE_INFINITY);
-  const from = new Int32Array(graph.size * width).fill(-1);
-  const by = new Int8Array(graph.size * width).fill(-1);
-  const heap = new Heap();
-  cost[0] = 0;
-  heap.push(0, 0);
-  while (heap.size > 0) {
-    const paid = heap.topCost;
-    const place = heap.pop();
-    if (paid > cost[place]!) continue;
-    const node = Math.floor(place / width);
-    const last = (place % width) - 1;
-    if (where.has(graph.state(node))) return pathTo(place, from, by);
-    for (let can = graph.enabled(node); can !== 0; can &= can - 1) {
+  const places = new Places(graph);
+  const cost = places.costs(where);
+  return cost === null ? null : places.path(cost, where);
+}
+
+/** Dijkstra's table. A place is a node and the task that ran last, or none when that one cannot go on. */
+class Places {
+  readonly #graph: Graph;
+  readonly #width: number;
+  /** Of the cheapest path to a place. */
+  readonly #cost: Float64Array;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#width = graph.tasks + 1;
+    this.#cost = new Float64Array(graph.size * this.#width).fill(Number.POSITIVE_INFINITY);
+  }
+
+  /** The place after a step of `task`; −1 when the search did not take it. */
+  #after(node: number, task: number): number {
+    const next = this.#graph.next(node, task);
+    if (next < 0) return -1;
+    return next * this.#width + ((this.#graph.enabled(next) >>> task) & 1 ? task + 1 : 0);
+  }
+
+  #price(place: number, task: number): number {
+    const last = (place % this.#width) - 1;
+    if (place === 0 || task === last) return STEP;
+    return last < 0 ? STEP + SWITCH : STEP + SWITCH + PREEMPTION;
+  }
+
+  /** Fills the table up to the cost of the cheapest path to a state of `where`, and gives that cost. */
+  costs(where: StateSet): number | null {
+    const heap = new Heap();
+    const cost = this.#cost;
+    let best: number | null = null;
+    cost[0] = 0;
+    heap.push(0, 0);
+    while (heap.size > 0) {
+      const paid = heap.topCost;
+      if (best !== null && paid > best) break;
+      const place = heap.pop();
+      if (paid > cost[place]!) continue;
+      const node = Math.floor(place / this.#width);
+      if (where.has(this.#graph.state(node))) {
+        best = paid;
+        continue;
+      }
+      for (let can = this.#graph.enabled(node); can !== 0; can &= can - 1) {
+        const task = 31 - Math.clz32(can & -can);
+        const to = this.#after(node, task);
+        if (to < 0) continue;
+        const price = paid + this.#price(place, task);
+        if (price >= cost[to]!) continue;
+        cost[to] = price;
+        heap.push(price, to);
+      }
+    }
+    return best;
+  }
+
+  /** Walks the cheapest edges only, lowest task first, and turns back where they lead to no state of `where`. */
+  path(best: number, where: StateSet): number[] {
+    const graph = this.#graph;
+    const dead = new Uint8Array(this.#cost.length);
+    const places = [0];
+    const tasks: number[] = [];
+    const todo = [graph.enabled(0)];
+    for (;;) {
+      const place = places.at(-1)!;
+      const node = Math.floor(place / this.#width);
+      if (this.#cost[place] === best && where.has(graph.state(node))) return tasks;
+      const can = todo.at(-1)!;
+      if (can === 0) {
+        dead[place] = 1;
+        places.pop();
+        todo.pop();
+        tasks.pop();
+        continue;
+      }
       const task = 31 - Math.clz32(can & -can);
-      const next = graph.next(node, task);
-      if (next < 0) continue;
-      const stays = task === last || place === 0;
-      const price = paid + STEP + (stays ? 0 : SWITCH) + (stays || last < 0 ? 0 : PREEMPTION);
-      const to = next * width + ((graph.enabled(next) >>> task) & 1 ? task + 1 : 0);
-      if (price >= cost[to]!) continue;
-      cost[to] = price;
-      from[to] = place;
-      by[to] = task;
-      heap.push(price, to);
+      todo[todo.length - 1] = can & (can - 1);
+      const to = this.#after(node, task);
+      if (to < 0 || dead[to] === 1) continue;
+      if (this.#cost[place]! + this.#price(place, task) !== this.#cost[to]) continue;
+      places.push(to);
+      tasks.push(task);
+      todo.push(graph.enabled(Math.floor(to / this.#width)));
     }
   }
-  return null;
 }
 
-function pathTo(place: number, from: Int32Array, by: Int8Array): number[] {
-  const path: number[] = [];
-  for (let at = place; from[at]! >= 0; at = from[at]!) path.push(by[at]!);
-  return path.reverse();
-}
-
-/** A binary heap of (cost, place), the cheapest on top; of equal costs the one pushed as the lowest place. */
+/** A binary heap of (cost, place), the cheapest on top. */
 class Heap {
   #cost: Float64Array = new Float64Array(1 << 10);
   #place: Int32Array = new Int32Array(1 << 10);
@@ -90,10 +143,7 @@ class Heap {
   }
 
   #before(a: number, b: number): boolean {
-    return (
-      this.#cost[a]! < this.#cost[b]! ||
-      (this.#cost[a] === this.#cost[b] && this.#place[a]! < this.#place[b]!)
-    );
+    return this.#cost[a]! < this.#cost[b]!;
   }
 
   #swap(a: number, b: number): void {

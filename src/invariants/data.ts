@@ -153,6 +153,14 @@ export const model: Invariant = {
   check: (k) => hit(k, 'model-mismatch'),
 };
 
+export const fsck: Invariant = {
+  id: 'fsck',
+  summary: 'every unmounted volume passes our image check, which is stricter than e2fsck',
+  why: 'what leaves the emulator must be an ext4 volume; also: no block is leaked, no count is wrong',
+  when: 'always',
+  check: (k) => hit(k, 'fsck'),
+};
+
 export const durability: Invariant = {
   id: 'durability',
   summary: 'what fsync, fdatasync, msync, sync or an unmount made durable is there after the next mount',

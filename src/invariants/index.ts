@@ -1,5 +1,5 @@
 /** Every invariant, the user's own first. */
-import { alias, coherence, disksize, durability, format, model, reservation } from './data.ts';
+import { alias, coherence, disksize, durability, format, fsck, model, reservation } from './data.ts';
 import { bugOn, pending, settled, strict } from './inline.ts';
 import type { Invariant } from './invariant.ts';
 import { fsError, handleBalance, warnOn } from './kernel.ts';
@@ -12,6 +12,7 @@ export const INVARIANTS: readonly Invariant[] = [
   coherence,
   model,
   durability,
+  fsck,
   alias,
   format,
   disksize,

@@ -21,7 +21,8 @@ export const fsError: Invariant = {
   check: (k) => {
     for (const number of k.world.firstKeys('finding')) {
       const id = FINDING_IDS[number]!;
-      if (id === 'durability' || id === 'model-mismatch' || FINDINGS[id].kind !== 'error') continue;
+      if (id === 'durability' || id === 'model-mismatch' || id === 'fsck' || FINDINGS[id].kind !== 'error')
+        continue;
       if (k.finding(id).hit) return `${FINDINGS[id].message} (${FINDINGS[id].source})`;
     }
     return null;

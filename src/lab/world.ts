@@ -8,6 +8,7 @@
  *
  * `snapshot` and `restore` speak the common language, so that a state goes to either of the other two and back.
  */
+import { Kernel, type KernelSetup } from '../kernel.ts';
 import { keyOf } from '../state/flat.ts';
 import { digestOf } from '../state/recording.ts';
 import { defaultOf, type FieldValue } from '../state/schema.ts';
@@ -52,6 +53,40 @@ class ByNumber<T> {
 }
 
 const NO_KEYS: readonly number[] = [];
+const { sb: SB, journal: JOURNAL, inode: INODE, raw: RAW, folio: FOLIO, ghost: GHOST, ghostPage: GHOST_PAGE, lock: LOCK, task: TASK, buf: BUF } = tableIndex;
+
+export class LiveKernel extends Kernel {
+  readonly #live: LiveWorld;
+  readonly #sb: Rec<'sb'>;
+  readonly #journal: Rec<'journal'>;
+  constructor(setup: KernelSetup & { world: LiveWorld }, task = 0, mm = task, shared?: Kernel) {
+    super(setup, task, mm, shared);
+    this.#live = setup.world;
+    this.#sb = setup.world.rec('sb', 0, 0);
+    this.#journal = setup.world.rec('journal', 0, 0);
+  }
+  override get sb(): Rec<'sb'> {
+    return this.#sb;
+  }
+  override get journal(): Rec<'journal'> {
+    return this.#journal;
+  }
+  override inode(ino: number): Rec<'inode'> {
+    return this.#live.single(INODE, ino) as Rec<'inode'>;
+  }
+  override raw(ino: number): Rec<'raw'> {
+    return this.#live.single(RAW, ino) as Rec<'raw'>;
+  }
+  override ghost(ino: number): Rec<'ghost'> {
+    return this.#live.single(GHOST, ino) as Rec<'ghost'>;
+  }
+  override buf(block: number): Rec<'buf'> {
+    return this.#live.single(BUF, block) as Rec<'buf'>;
+  }
+  override taskRecord(task: number): Rec<'task'> {
+    return this.#live.single(TASK, task) as Rec<'task'>;
+  }
+}
 
 export class LiveWorld implements World {
   readonly #tables: readonly ByNumber<ByNumber<Row>>[] = TABLE_NAMES.map(() => new ByNumber());
@@ -63,6 +98,15 @@ export class LiveWorld implements World {
   recAt(table: number, a: number, b: number): unknown {
     return this.#tables[table]!.get(a)?.get(b) ?? this.#make(table, a, b);
   }
+
+  single(table: number, a: number): Row {
+    const row = this.#singles[table]![a];
+    if (row !== undefined) return row;
+    const made = this.recAt(table, a, 0) as Row;
+    if (a < DENSE) { const list = this.#singles[table]!; while (list.length <= a) list.push(undefined); list[a] = made; }
+    return made;
+  }
+  #singles: (Row | undefined)[][] = TABLE_NAMES.map(() => []);
 
   #make(index: number, a: number, b: number): Row {
     const table = this.#tables[index]!;

@@ -51,6 +51,7 @@ export function makeKernel(world: World, image: Image, mount: MountOptions, desi
   return new Kernel({
     world,
     geo: image.geometry,
+    image,
     baseBlock: (block) => image.block(block),
     mount,
     hooks: design.hooks,

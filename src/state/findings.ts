@@ -97,6 +97,7 @@ export const FINDINGS = {
     'after a mount the medium does not hold what programs were told it holds',
     'ext4lab model',
   ),
+  fsck: spec('error', 'our image check objects to the unmounted volume', 'ext4lab volume/check.ts'),
   'model-mismatch': spec(
     'error',
     'a read gave bytes that differ from the file as a byte array',

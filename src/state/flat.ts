@@ -240,7 +240,12 @@ export class FlatWorld implements World {
     if (known !== undefined) return known;
     // Contents of one length and one 64-bit digest are taken for the same, as states are: to compare 4096 bytes at
     // every store would be a tenth of a search.
-    return this.#intern(v, v.lo || 1, v.hi || 1, (other) => other instanceof Bytes && other.length === v.length);
+    return this.#intern(
+      v,
+      v.lo || 1,
+      v.hi || 1,
+      (other) => other instanceof Bytes && other.length === v.length,
+    );
   }
 
   internValue(v: unknown): number {

@@ -20,6 +20,7 @@ import { call, step } from '../task.ts';
 import { syncFilesystem } from '../writeback/sync.ts';
 import { mediumMismatch } from './mediumFile.ts';
 import { inUse } from './namei.ts';
+import { unmountedComplaint } from './unmounted.ts';
 
 /** Counters from the bitmaps. Inside a step; also how a world is prepared. @source fs/ext4/super.c ext4_fill_super */
 export function mountVolume(k: Kernel): void {
@@ -59,6 +60,8 @@ export function* remount(k: Kernel): Op<Result<void>> {
   yield* step(k, 'ext4_put_super', () => {
     trimLog(k);
     k.journal.log = null;
+    const complaint = unmountedComplaint(k);
+    if (k.warnOn('fsck', complaint !== null)) k.emit({ type: 'note', text: complaint! });
     forgetMemory(k);
   });
   yield* step(k, 'ext4_fill_super', () => {

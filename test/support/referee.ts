@@ -48,15 +48,20 @@ function withFile<T>(content: Uint8Array | undefined, use: (path: string) => T):
   }
 }
 
-/** `e2fsck -fn`: exit code (0 is clean) and everything it printed but its version, the path replaced by IMAGE. */
+/**
+ * `e2fsck -fn` by default: exit code (0 is clean), everything it printed but its version, the path replaced by
+ * IMAGE, and the image it left.
+ */
 export function e2fsck(
   image: Uint8Array,
   args: readonly string[] = ['-fn'],
-): { code: number; output: string } {
+): { code: number; output: string; image: Uint8Array } {
   return withFile(image, (path) => {
     const run = spawnSync('e2fsck', [...args, path], { env, encoding: 'utf8' });
     const talk = run.stderr.replace(/^e2fsck \d[^\n]*\n/, '');
-    return { code: run.status ?? -1, output: `${run.stdout}${talk}`.replaceAll(path, 'IMAGE') };
+    const output = `${run.stdout}${talk}`.replaceAll(path, 'IMAGE');
+    const left = args.includes('-fn') ? image : new Uint8Array(readFileSync(path));
+    return { code: run.status ?? -1, output, image: left };
   });
 }
 

@@ -26,7 +26,12 @@ import {
 
 /** /f is the golden inline file, inode 12; /g has two blocks, inode 13. */
 const blocks = insertExtent(emptyRoot(), 0, 1500, 2, false) as Bytes;
-const GOLDEN_BLOCKS = rawInodeLayout.put(GOLDEN_INODE, { flags: 0x80000, iBlock: blocks, sizeLo: 8192, blocksLo: 16 });
+const GOLDEN_BLOCKS = rawInodeLayout.put(GOLDEN_INODE, {
+  flags: 0x80000,
+  iBlock: blocks,
+  sizeLo: 8192,
+  blocksLo: 16,
+});
 const sound = markBlocksUsed(
   addFile(
     addFile(mkfsImage({ features: ['has_journal'] }), 'f', 12, GOLDEN_INODE),
@@ -53,13 +58,21 @@ const atInode = (ino: number): number => {
 /** A directory of one block in place of /g. */
 function withDirectory(edit: (block: Bytes) => Bytes = (block) => block): Image {
   const root = insertExtent(emptyRoot(), 0, 1500, 1, false) as Bytes;
-  const raw = rawInodeLayout.put(GOLDEN_BLOCKS, { mode: 0o40755, linksCount: 2, sizeLo: 4096, blocksLo: 8, iBlock: root });
+  const raw = rawInodeLayout.put(GOLDEN_BLOCKS, {
+    mode: 0o40755,
+    linksCount: 2,
+    sizeLo: 4096,
+    blocksLo: 8,
+    iBlock: root,
+  });
   let image = markBlocksUsed(addFile(mkfsImage(), 'f', 12, GOLDEN_INODE), 1500);
   image = addFile(image, 'd', 13, raw.putU32(0xa0, 0), 2);
   image = patchInode(image, 2, { linksCount: 4 });
   const dirs = image.groupDesc(0).usedDirs + 1;
   image = markInodeUsed(image, 13, true);
-  image = patchSuper(image, { freeInodesCount: superblockLayout.get(image.superblock, 'freeInodesCount') + 1 });
+  image = patchSuper(image, {
+    freeInodesCount: superblockLayout.get(image.superblock, 'freeInodesCount') + 1,
+  });
   expect(image.groupDesc(0).usedDirs).toBe(dirs);
   const block = newDirBlock(13, 2, { blockSize: 4096, hasTail: true, filetype: true });
   return putDirBlock(image, 13, 1500, edit(block));
@@ -96,21 +109,37 @@ describe('check', () => {
   });
 
   test('Does every broken thing get its own code, and nothing else?', () => {
-    const flip = (offset: number, bit = 1) => (image: Image) => {
-      const byte = image.block(Math.floor(offset / 4096)).u8(offset % 4096);
-      return poke(image, offset, [byte ^ bit]);
-    };
-    const f = (values: Parameters<typeof rawInodeLayout.put>[1]) => (image: Image) => patchInode(image, 12, values);
-    const g = (values: Parameters<typeof rawInodeLayout.put>[1]) => (image: Image) => patchInode(image, 13, values);
+    const flip =
+      (offset: number, bit = 1) =>
+      (image: Image) => {
+        const byte = image.block(Math.floor(offset / 4096)).u8(offset % 4096);
+        return poke(image, offset, [byte ^ bit]);
+      };
+    const f = (values: Parameters<typeof rawInodeLayout.put>[1]) => (image: Image) =>
+      patchInode(image, 12, values);
+    const g = (values: Parameters<typeof rawInodeLayout.put>[1]) => (image: Image) =>
+      patchInode(image, 13, values);
     const extents = (text: [number, number, number, boolean?][]) =>
       text.reduce((root, [l, p, n, u]) => insertExtent(root, l, p, n, u ?? false) as Bytes, emptyRoot());
     const cases: [string, (image: Image) => Image, string[]][] = [
-      ['superblock counts', (i) => patchSuper(i, { freeBlocksCountLo: 1, freeInodesCount: 2 }), ['free-blocks', 'free-inodes']],
-      ['counts of a mounted volume', (i) => patchSuper(i, { freeBlocksCountLo: 1, state: 0 }), ['[fs-state]', '[free-blocks]']],
+      [
+        'superblock counts',
+        (i) => patchSuper(i, { freeBlocksCountLo: 1, freeInodesCount: 2 }),
+        ['free-blocks', 'free-inodes'],
+      ],
+      [
+        'counts of a mounted volume',
+        (i) => patchSuper(i, { freeBlocksCountLo: 1, state: 0 }),
+        ['[fs-state]', '[free-blocks]'],
+      ],
       ['error state', (i) => patchSuper(i, { state: 3 }), ['fs-state']],
       ['orphan list to nowhere', (i) => patchSuper(i, { lastOrphan: 99999 }), ['orphan-list']],
       ['an orphan', (i) => patchInode(patchSuper(i, { lastOrphan: 12 }), 12, { dtime: 0 }), ['[orphan]']],
-      ['an orphan loop', (i) => patchInode(patchSuper(i, { lastOrphan: 12 }), 12, { dtime: 12 }), ['[orphan]', 'orphan-list']],
+      [
+        'an orphan loop',
+        (i) => patchInode(patchSuper(i, { lastOrphan: 12 }), 12, { dtime: 12 }),
+        ['[orphan]', 'orphan-list'],
+      ],
       ['inode checksum', flip(atInode(12) + 0x64), ['inode-checksum']],
       ['mode', f({ mode: 0o644 }), ['inode-mode', 'dirent-type']],
       ['both flags', f({ flags: 0x10080000 }), ['inline-and-extents']],
@@ -125,28 +154,89 @@ describe('check', () => {
       ['size one block short', g({ sizeLo: 4096 }), ['[i-size]']],
       ['size too large', g({ sizeHigh: 0x10000 }), ['i-size']],
       ['i_blocks', g({ blocksLo: 8 }), ['i-blocks']],
-      ['extent magic', g({ iBlock: blocks.putU16(0, 1), blocksLo: 0 }), ['extent', 'block-bitmap', 'free-blocks', 'free-blocks']],
-      ['extent on metadata', g({ iBlock: extents([[0, 100, 2]]) }), ['block-is-metadata', 'block-is-metadata', 'block-bitmap', 'free-blocks', 'free-blocks']],
-      ['block of another file', g({ iBlock: extents([[0, journalBlock, 1], [1, 1500, 2]]), blocksLo: 24, sizeLo: 12288 }), ['block-claimed-twice']],
-      ['unwritten past the end', g({ iBlock: extents([[0, 1500, 1], [1, 1501, 1, true]]), sizeLo: 4096 }), []],
+      [
+        'extent magic',
+        g({ iBlock: blocks.putU16(0, 1), blocksLo: 0 }),
+        ['extent', 'block-bitmap', 'free-blocks', 'free-blocks'],
+      ],
+      [
+        'extent on metadata',
+        g({ iBlock: extents([[0, 100, 2]]) }),
+        ['block-is-metadata', 'block-is-metadata', 'block-bitmap', 'free-blocks', 'free-blocks'],
+      ],
+      [
+        'block of another file',
+        g({
+          iBlock: extents([
+            [0, journalBlock, 1],
+            [1, 1500, 2],
+          ]),
+          blocksLo: 24,
+          sizeLo: 12288,
+        }),
+        ['block-claimed-twice'],
+      ],
+      [
+        'unwritten past the end',
+        g({
+          iBlock: extents([
+            [0, 1500, 1],
+            [1, 1501, 1, true],
+          ]),
+          sizeLo: 4096,
+        }),
+        [],
+      ],
       ['links', f({ linksCount: 2 }), ['links']],
-      ['unlinked but named', g({ linksCount: 0, dtime: 9 }), ['dirent-inode', 'block-bitmap', 'free-blocks', 'inode-bitmap', 'free-inodes', 'free-blocks', 'free-inodes']],
+      [
+        'unlinked but named',
+        g({ linksCount: 0, dtime: 9 }),
+        [
+          'dirent-inode',
+          'block-bitmap',
+          'free-blocks',
+          'inode-bitmap',
+          'free-inodes',
+          'free-blocks',
+          'free-inodes',
+        ],
+      ],
       ['xattr block outside', f({ fileAclLo: 0xffffff }), ['file-acl']],
-      ['xattr block of zeros', (i) => markBlocksUsed(patchInode(i, 12, { fileAclLo: 1600, blocksLo: 8 }), 1600), ['xattr-block', 'xattr-refcount']],
+      [
+        'xattr block of zeros',
+        (i) => markBlocksUsed(patchInode(i, 12, { fileAclLo: 1600, blocksLo: 8 }), 1600),
+        ['xattr-block', 'xattr-refcount'],
+      ],
       ['symlink', f({ mode: 0o120777 }), ['dirent-type']],
       ['empty symlink', f({ mode: 0o120777, sizeLo: 0 }), ['symlink', 'dirent-type']],
       ['fifo with data', f({ mode: 0o010644, sizeLo: 0 }), ['inode-flags', 'dirent-type']],
-      ['block bitmap', flip(2 * 4096 + (1700 >> 3), 1 << (1700 & 7)), ['block-bitmap', 'block-bitmap-checksum']],
+      [
+        'block bitmap',
+        flip(2 * 4096 + (1700 >> 3), 1 << (1700 & 7)),
+        ['block-bitmap', 'block-bitmap-checksum'],
+      ],
       ['block bitmap padding', flip(2 * 4096 + 300), ['block-bitmap-padding', 'block-bitmap-checksum']],
-      ['inode bitmap', flip(3 * 4096 + (100 >> 3), 1 << (100 & 7)), ['inode-bitmap', 'inode-bitmap-checksum']],
+      [
+        'inode bitmap',
+        flip(3 * 4096 + (100 >> 3), 1 << (100 & 7)),
+        ['inode-bitmap', 'inode-bitmap-checksum'],
+      ],
       ['inode bitmap padding', flip(3 * 4096 + 300), ['inode-bitmap-padding']],
       ['directory tail', flip(rootBlock * 4096 + 4090), ['dir-block']],
       ['directory checksum', flip(rootBlock * 4096 + 4092), ['dir-checksum']],
       ['journal magic', flip(journalBlock * 4096), ['journal-superblock']],
       ['journal aborted', flip(journalBlock * 4096 + 0x23), ['journal-superblock']],
       ['journal with data', flip(journalBlock * 4096 + 0x1f), ['journal-superblock']],
-      ['journal to replay', (i) => flip(journalBlock * 4096 + 0x1f)(patchSuper(i, { featureIncompat: 0x8046 })), ['[needs-recovery]']],
-      ['journal inode', (i) => patchInode(i, 8, { mode: 0o40600 }), ['reserved-inode', 'dir-dot', 'used-dirs']],
+      [
+        'journal to replay',
+        (i) => flip(journalBlock * 4096 + 0x1f)(patchSuper(i, { featureIncompat: 0x8046 })),
+        ['[needs-recovery]'],
+      ],
+      [
+        'journal inode',
+        (i) => patchInode(i, 8, { mode: 0o40600 }),
+        ['reserved-inode', 'dir-dot', 'used-dirs'],
+      ],
       ['journal copy', (i) => patchSuper(i, { jnlBlocks: Bytes.fill(1, 68) }), ['[journal-backup]']],
       ['reserved inode', (i) => putInode(i, 5, i.rawInode(5).putU32(0x28, 7)), ['reserved-inode']],
       ['root', (i) => patchInode(i, 2, { mode: 0o100755 }), ['root', 'links', 'used-dirs']],
@@ -180,13 +270,24 @@ describe('check', () => {
       if (name === 'a second parent' || name === 'itself') expect(found, name).toContain('dir-two-parents');
       else expect(found, name).toEqual(codes);
     }
-    const twice = withDirectory((b) => entry('yy', 12, 1)(entry('xx', 12, 1)(b)).putU8(24 + 8, 0x79).putU8(24 + 9, 0x79));
+    const twice = withDirectory((b) =>
+      entry(
+        'yy',
+        12,
+        1,
+      )(entry('xx', 12, 1)(b))
+        .putU8(24 + 8, 0x79)
+        .putU8(24 + 9, 0x79),
+    );
     expect(says(patchInode(twice, 12, { linksCount: 3 }))).toEqual(['dirent-duplicate']);
     expect(says(patchInode(withDirectory(), 13, { sizeLo: 8192 }))).toEqual(['dir-size']);
   });
 
   test('Are an inode without a name, a lost lost+found and a cut-off tree found?', () => {
-    const nameless = markInodeUsed(putInode(sound, 20, withRawInodeChecksum(sound.geometry, 20, GOLDEN_INODE)), 20);
+    const nameless = markInodeUsed(
+      putInode(sound, 20, withRawInodeChecksum(sound.geometry, 20, GOLDEN_INODE)),
+      20,
+    );
     expect(says(nameless)).toEqual(['unreachable']);
     const empty = newDirBlock(2, 2, { blockSize: 4096, hasTail: true, filetype: true });
     expect(says(putDirBlock(mkfsImage(), 2, 132, empty))).toEqual(['unreachable', 'lost-and-found', 'links']);
@@ -194,7 +295,12 @@ describe('check', () => {
 
   test('Does a volume full of nonsense end early, and in order?', () => {
     const noise = sound.with(
-      new Map(Array.from({ length: 128 }, (_, i) => [4 + i, i % 2 === 0 ? Bytes.fill(0x41 + (i % 7), 4096) : Bytes.fill(0xff, 4096)])),
+      new Map(
+        Array.from({ length: 128 }, (_, i) => [
+          4 + i,
+          i % 2 === 0 ? Bytes.fill(0x41 + (i % 7), 4096) : Bytes.fill(0xff, 4096),
+        ]),
+      ),
     );
     const wide = poke(noise, 4096 + 0x1c, [0, 0]);
     const found = checkImage(patchDescChecksum(wide));
@@ -248,7 +354,17 @@ describe('check and e2fsck', () => {
       mke2fs(['-t', 'ext4', '-b', '1024', '-I', '512', '-O', 'inline_data,sparse_super2', '20M']),
       mke2fs(['-t', 'ext3', '-b', '1024', '8M']),
       mke2fs(['-t', 'ext2', '-b', '4096', '-I', '128', '8M']),
-      mke2fs(['-t', 'ext4', '-b', '1024', '-O', '^metadata_csum,uninit_bg,^has_journal', '-E', 'lazy_itable_init=1', '40M']),
+      mke2fs([
+        '-t',
+        'ext4',
+        '-b',
+        '1024',
+        '-O',
+        '^metadata_csum,uninit_bg,^has_journal',
+        '-E',
+        'lazy_itable_init=1',
+        '40M',
+      ]),
       mke2fs(['-t', 'ext4', '-b', '2048', '-O', 'metadata_csum_seed,^resize_inode', '16M']),
     ];
     for (const file of files) {
@@ -257,29 +373,33 @@ describe('check and e2fsck', () => {
     }
   });
 
-  refereed('Do we object wherever e2fsck does, when any byte of metadata changes?', ['e2fsck', 'debugfs'], () => {
-    const file = rich();
-    const image = Image.load(file.slice());
-    const { geometry: geo } = image;
-    let seed = 42;
-    const random = (below: number) => {
-      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-      return Math.floor((seed / 2 ** 32) * below);
-    };
-    let objected = 0;
-    for (let round = 0; round < 25; round++) {
-      const copy = file.slice();
-      const ino = 11 + random(22);
-      const where = inodeLocation(geo, ino);
-      const at = where.block * geo.blockSize + where.offset;
-      copy[at + random(200)] = random(3) === 0 ? 255 : random(256);
-      const raw = withRawInodeChecksum(geo, ino, Bytes.of(copy.slice(at, at + geo.inodeSize)));
-      raw.copyTo(copy, at);
-      const theirs = e2fsck(copy);
-      const ours = checkImage(copy).filter((complaint) => complaint.severity === 'error');
-      if (theirs.code !== 0) expect(ours.length, `inode ${ino}\n${theirs.output}`).toBeGreaterThan(0);
-      if (ours.length > 0) objected++;
-    }
-    expect(objected).toBeGreaterThan(4);
-  });
+  refereed(
+    'Do we object wherever e2fsck does, when any byte of metadata changes?',
+    ['e2fsck', 'debugfs'],
+    () => {
+      const file = rich();
+      const image = Image.load(file.slice());
+      const { geometry: geo } = image;
+      let seed = 42;
+      const random = (below: number) => {
+        seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+        return Math.floor((seed / 2 ** 32) * below);
+      };
+      let objected = 0;
+      for (let round = 0; round < 25; round++) {
+        const copy = file.slice();
+        const ino = 11 + random(22);
+        const where = inodeLocation(geo, ino);
+        const at = where.block * geo.blockSize + where.offset;
+        copy[at + random(200)] = random(3) === 0 ? 255 : random(256);
+        const raw = withRawInodeChecksum(geo, ino, Bytes.of(copy.slice(at, at + geo.inodeSize)));
+        raw.copyTo(copy, at);
+        const theirs = e2fsck(copy);
+        const ours = checkImage(copy).filter((complaint) => complaint.severity === 'error');
+        if (theirs.code !== 0) expect(ours.length, `inode ${ino}\n${theirs.output}`).toBeGreaterThan(0);
+        if (ours.length > 0) objected++;
+      }
+      expect(objected).toBeGreaterThan(4);
+    },
+  );
 });
