@@ -20,17 +20,44 @@ export type LockMode = 'shared' | 'exclusive';
 
 export type RequestKind = 'step' | 'wait' | 'lock' | 'trylock' | 'unlock' | 'call';
 
+/** A task that has the kernel to itself met a request that only another task could grant. */
+export class WouldBlock extends Error {
+  override readonly name = 'WouldBlock';
+}
+
+/** A BUG_ON fired under a task that has the kernel to itself. */
+export class Halted extends Error {
+  override readonly name = 'Halted';
+}
+
 /**
- * Carries requests out where they are made, for a task that has the kernel to itself: nothing is ever handed to a
- * scheduler, and an op runs from its first line to its last in one `next()`.
+ * Direct mode, for one task that has the kernel to itself: a request is carried out where it is made, and what it
+ * gave is what its `yield*` gets at once. Nothing is handed to a scheduler; an op runs from its first line to its
+ * last in one `next()`. The one answer is enough, because a request is run right where it is made.
  */
-export interface Direct {
-  step<T>(k: Tracked, label: string, fn: () => T): Request<T>;
-  wait<T>(k: Tracked, label: string, ready: () => boolean, fn?: () => T): Request<T>;
-  lock(k: Tracked, which: LockRef, mode: LockMode): Request<void>;
-  tryLock(k: Tracked, which: LockRef, mode: LockMode): Request<boolean>;
-  unlock(k: Tracked, which: LockRef): Request<void>;
-  locked<T>(k: Tracked, which: LockRef, mode: LockMode, label: string, fn: () => T): Request<T>;
+export class Direct {
+  /** Looked at after every step: a halted machine runs nothing any more. */
+  readonly sb: { readonly halted: boolean };
+  readonly #result: { done: true; value: unknown } = { done: true, value: undefined };
+
+  constructor(sb: { readonly halted: boolean }) {
+    this.sb = sb;
+  }
+
+  /** The value of a step that was carried out, as the request that `yield*` wants. */
+  answer<T>(value: T): Request<T> {
+    if (this.sb.halted) throw new Halted('the machine is halted');
+    this.#result.value = value;
+    return this as unknown as Request<T>;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorReturnResult<unknown> {
+    return this.#result;
+  }
 }
 
 /** Where requests are counted; the machine looks at it before every step. */
@@ -123,13 +150,16 @@ export function forgotten(request: Request<unknown>): ForgottenYield {
 /** One atomic step: `fn` reads and writes state through `k` and returns what the op may remember. */
 export function step<T>(k: Tracked, label: string, fn: () => T): Request<T> {
   const { direct } = k.tracker;
-  return direct === undefined ? new Request<T>(k, 'step', label, { fn }) : direct.step(k, label, fn);
+  return direct === undefined ? new Request<T>(k, 'step', label, { fn }) : direct.answer(fn());
 }
 
 /** One atomic step that can run only while `ready()` is true: a wait bit, a completion, a drained transaction. */
 export function waitFor<T = void>(k: Tracked, label: string, ready: () => boolean, fn?: () => T): Request<T> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.wait(k, label, ready, fn);
+  if (direct !== undefined) {
+    if (!ready()) throw new WouldBlock(label);
+    return direct.answer((fn === undefined ? undefined : fn()) as T);
+  }
   return new Request<T>(k, 'wait', label, fn === undefined ? { ready } : { ready, fn });
 }
 

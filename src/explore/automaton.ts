@@ -204,9 +204,7 @@ export class Automaton {
   #enter(task: number, frame: Frame): Node {
     const op = frame.make();
     const z: readonly [number, number] =
-      frame.caller === null
-        ? mixed([task, task], 'lane')
-        : mixed([frame.caller.z1, frame.caller.z2], 'call');
+      frame.caller === null ? mixed([task, task], 'lane') : mixed([frame.caller.z1, frame.caller.z2], 'call');
     const answer = this.#resume(op, undefined, () => this.#again(frame, []));
     return this.#place(task, frame, null, undefined, z, op, answer);
   }
@@ -265,11 +263,7 @@ export class Automaton {
   }
 
   /** Runs op code up to its next request. On a forgotten `yield*`, `again` runs it once more with sites on. */
-  #resume(
-    op: Op<unknown>,
-    value: unknown,
-    again: () => void,
-  ): IteratorResult<Request<unknown>, unknown> {
+  #resume(op: Op<unknown>, value: unknown, again: () => void): IteratorResult<Request<unknown>, unknown> {
     const { tracker } = this.kernels[0]!;
     try {
       const answer = op.next(value);

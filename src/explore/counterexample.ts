@@ -11,7 +11,7 @@
  */
 import type { Invariant } from '../invariants/invariant.ts';
 import { waitForCycle } from './deadlock.ts';
-import { exhaustive, type Exhausted } from './exhaustive.ts';
+import { type Exhausted, exhaustive } from './exhaustive.ts';
 import type { Graph } from './graph.ts';
 import { runsOf, type Schedule } from './schedule.ts';
 import { NO_DEADLOCK } from './subject.ts';

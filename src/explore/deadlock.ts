@@ -32,8 +32,7 @@ function waitingOf(walk: Walk, task: number): Waiting {
   if (request.lock === null) return { task, text: `'${request.label}'`, holders: [] };
   const { lock, mode } = request;
   const record = walk.k.lockRecord(lock);
-  const members = (mask: number): number[] =>
-    names.flatMap((_, each) => ((mask >>> each) & 1 ? [each] : []));
+  const members = (mask: number): number[] => names.flatMap((_, each) => ((mask >>> each) & 1 ? [each] : []));
   const list = (tasks: readonly number[]): string => tasks.map((each) => names[each]).join(' and ');
   const owner = record.owner === 0 ? [] : [record.owner - 1];
   const readers = members(record.readers);
@@ -43,7 +42,8 @@ function waitingOf(walk: Walk, task: number): Waiting {
   if (mode === 'exclusive' && readers.length > 0) reasons.push(`held shared by ${list(readers)}`);
   if (mode === 'shared' && queue.length > 0) reasons.push(`queued behind ${list(queue)}`);
   const holders = [...owner, ...(mode === 'exclusive' ? readers : queue)];
-  const label = request.kind === 'lock' ? lockLabel(lock, mode) : `'${request.label}' under ${lock.class.name}`;
+  const label =
+    request.kind === 'lock' ? lockLabel(lock, mode) : `'${request.label}' under ${lock.class.name}`;
   const instance = lock.class.kind === 'bit' || lock.instance === 0 ? '' : ` of ${lock.instance}`;
   return { task, text: [`${label}${instance}`, ...reasons].join(', '), holders };
 }

@@ -13,11 +13,12 @@
  *
  * A violation is noted and the search goes on. Not reduced: independent steps are tried in both orders.
  */
+
+import type { Node } from './automaton.ts';
 import { waitForCycle } from './deadlock.ts';
 import { Graph } from './graph.ts';
 import { checkClosure } from './paranoid.ts';
 import { PathCounts } from './pathCounts.ts';
-import type { Node } from './automaton.ts';
 import { NO_DEADLOCK, type Subject } from './subject.ts';
 import { ExactVisited, StateSet, Visited } from './visited.ts';
 import { StepError, Walk } from './walk.ts';

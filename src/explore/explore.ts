@@ -7,9 +7,9 @@
  *
  * With `stopAtFirst` the exhaustive search looks at schedules with no preemption first, then one, then two, then all.
  */
-import { counterexample, shrink, type Story } from './counterexample.ts';
-import { exhaustive, type Exhausted, type Progress } from './exhaustive.ts';
-import { sample, type Sampled, type SampleStrategy } from './random.ts';
+import { counterexample, type Story, shrink } from './counterexample.ts';
+import { type Exhausted, exhaustive, type Progress } from './exhaustive.ts';
+import { type Sampled, type SampleStrategy, sample } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subject } from './subject.ts';
 import { Walk } from './walk.ts';
@@ -180,7 +180,8 @@ const counted = (count: number | string, noun: string): string =>
  */
 export function reachText(reach: Reach): string {
   const { strategy, preemptions, schedules, states, transitions, complete } = reach;
-  if (strategy !== 'exhaustive') return `${countText(schedules ?? 0)} ${strategy} schedule${schedules === 1 ? '' : 's'}`;
+  if (strategy !== 'exhaustive')
+    return `${countText(schedules ?? 0)} ${strategy} schedule${schedules === 1 ? '' : 's'}`;
   const all = schedules === null ? 'endlessly many schedules' : counted(schedules, 'schedule');
   const bound = preemptions === null ? null : `≤${counted(preemptions, 'preemption')}`;
   if (!complete) {
@@ -193,7 +194,8 @@ export function reachText(reach: Reach): string {
 /** The whole answer in one line: `holds (exhaustive, …)`, `violates a, b (…)`, `no violation in …`. */
 export function verdictText({ verdict, violations, reach }: Exploration): string {
   const how = reachText(reach);
-  if (verdict === 'violates') return `violates ${violations.map((each) => each.invariant).join(', ')} (${how})`;
+  if (verdict === 'violates')
+    return `violates ${violations.map((each) => each.invariant).join(', ')} (${how})`;
   if (verdict === 'holds') return `holds (${how})`;
   return reach.strategy === 'exhaustive' ? `no violation found: ${how}` : `no violation in ${how}`;
 }

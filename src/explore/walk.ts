@@ -37,7 +37,9 @@ export class StepError extends Error {
     const where =
       task === undefined || label === null ? 'before the first step' : `${names[task]} at '${label}'`;
     const text = formatSchedule(schedule);
-    super(`${cause instanceof Error ? cause.message : String(cause)} (${where}; schedule ${text})`, { cause });
+    super(`${cause instanceof Error ? cause.message : String(cause)} (${where}; schedule ${text})`, {
+      cause,
+    });
     this.schedule = text;
   }
 }
@@ -145,8 +147,7 @@ export class Walk {
         else this.automaton.kernels[task]!.warnOn('unlock-not-held', true);
       } else {
         const shared = node.request!.mode === 'shared';
-        const now =
-          mem[owner] === 0 && (shared ? (mem[waiters]! & ~me) === 0 : mem[readers] === 0);
+        const now = mem[owner] === 0 && (shared ? (mem[waiters]! & ~me) === 0 : mem[readers] === 0);
         if (now) {
           if (shared) world.setInt(readers, mem[readers]! | me);
           else world.setInt(owner, task + 1);

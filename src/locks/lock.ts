@@ -13,7 +13,7 @@
  * Not verified here: order and context (that is `lockdep.ts`); weak memory (there is none: a step is atomic).
  */
 import type { Effect } from '../state/effects.ts';
-import { type LockMode, Request, type Tracked } from '../task.ts';
+import { type LockMode, Request, type Tracked, WouldBlock } from '../task.ts';
 
 export type LockKind = 'rwsem' | 'percpu' | 'spinlock' | 'bit';
 
@@ -128,21 +128,21 @@ export function lockLabel(lock: LockRef, mode: LockMode | 'unlock'): string {
 /** Takes a lock: a step that can run when the lock is free for `mode`. */
 export function lock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<void> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.lock(k, which, mode);
+  if (direct !== undefined) return direct.answer(takeNow(k as LockHolder, which, mode));
   return new Request<void>(k, 'lock', lockLabel(which, mode), { lock: which, mode });
 }
 
 /** Tries once; true when taken. */
 export function tryLock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<boolean> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.tryLock(k, which, mode);
+  if (direct !== undefined) return direct.answer(tryNow(k as LockHolder, which, mode));
   return new Request<boolean>(k, 'trylock', `try ${lockLabel(which, mode)}`, { lock: which, mode });
 }
 
 /** Releases what this task holds of the lock. */
 export function unlock(k: Tracked, which: LockRef): Request<void> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.unlock(k, which);
+  if (direct !== undefined) return direct.answer(releaseNow(k as LockHolder, which));
   return new Request<void>(k, 'unlock', lockLabel(which, 'unlock'), { lock: which });
 }
 
@@ -201,7 +201,10 @@ export function locked<T>(
   fn: () => T,
 ): Request<T> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.locked(k, which, mode, label, fn);
+  if (direct !== undefined) {
+    if (!isFree(k.lockRecord(which), mode)) throw new WouldBlock(label);
+    return direct.answer(fn());
+  }
   return new Request<T>(k, 'wait', label, {
     lock: which,
     mode,
@@ -218,9 +221,32 @@ export function locked<T>(
   });
 }
 
+// ---- direct mode: the task has the kernel to itself, and a lock it cannot have now it can never have
+
+const isFree = (record: LockRecord, mode: LockMode): boolean =>
+  record.owner === 0 && (mode === 'shared' ? record.waiters === 0 : record.readers === 0);
+
+function takeNow(k: LockHolder, which: LockRef, mode: LockMode): void {
+  const record = k.lockRecord(which);
+  if (!isFree(record, mode)) throw new WouldBlock(lockLabel(which, mode));
+  if (mode === 'shared') record.readers |= 1 << k.task;
+  else record.owner = k.task + 1;
+}
+
+function tryNow(k: LockHolder, which: LockRef, mode: LockMode): boolean {
+  if (!isFree(k.lockRecord(which), mode)) return false;
+  takeNow(k, which, mode);
+  return true;
+}
+
+function releaseNow(k: LockHolder, which: LockRef): void {
+  k.warnOn('unlock-not-held', !lockRelease(k.lockRecord(which), k.task));
+}
+
 /** What `locked` needs of `Kernel`. */
 export interface LockHolder {
   readonly task: number;
   readonly sink: { listen: ((effect: Effect) => void) | null };
   lockRecord(lock: LockRef): LockRecord;
+  warnOn(id: 'unlock-not-held', condition: boolean): boolean;
 }

@@ -1,6 +1,6 @@
 /**
  * mkfs: a new volume, byte for byte what `mke2fs` (1.47) makes of the same options without flex_bg and
- * resize_inode, apart from the count of kilobytes written.
+ * resize_inode, apart from the count of kilobytes written and, on volumes of several groups, UNINIT flags.
  *
  *     group 0    super · descriptors · block bitmap · inode bitmap · inode table · root · lost+found · …
  *     group n    (super · descriptors) · block bitmap · inode bitmap · inode table · …

@@ -13,8 +13,7 @@ import { programs, subjectOf } from './programs.ts';
 import { bruteForce, invariant, less, type Program, toy } from './toy.ts';
 
 /** Reads, writes back one more: a lost update takes one preemption. */
-const racy =
-  (before: number): Program =>
+const racy = (before: number): Program =>
   function* (k) {
     for (let i = 0; i < before; i++) yield* step(k, 'before', () => undefined);
     const seen = yield* step(k, 'load', () => k.inode(20).nlink);
@@ -57,7 +56,9 @@ describe('the shortest story', () => {
 
   test('an invariant that holds has no story', () => {
     const walk = new Walk(toy([racy(1)], { invariants: [sum] }));
-    expect(() => counterexample(walk, exhaustive(walk.subject, {}, walk), NO_DEADLOCK)).toThrow('nothing wrong');
+    expect(() => counterexample(walk, exhaustive(walk.subject, {}, walk), NO_DEADLOCK)).toThrow(
+      'nothing wrong',
+    );
     expect(tell(walk, [0], 'sum')).toBeNull();
     expect(() => tell(walk, [0], 'other')).toThrow('no invariant other');
   });

@@ -10,8 +10,7 @@ import { programs, subjectOf } from './programs.ts';
 import { bruteForce, invariant, type Program, toy } from './toy.ts';
 
 /** Counts on its own inode: `count` steps that no other task sees. */
-const counter =
-  (count: number): Program =>
+const counter = (count: number): Program =>
   function* (k) {
     for (let i = 1; i <= count; i++) {
       const next = i;
@@ -328,9 +327,16 @@ describe('laws over random programs', () => {
   test('fingerprints and whole states number the same states; twice is the same', () => {
     fc.assert(
       fc.property(programs, fc.constantFrom(null, 1), (each, preemptions) => {
-        const told = ({ states, transitions, schedules, endStates, deadlocks, halted, depth, found }: ReturnType<
-          typeof exhaustive
-        >) => ({
+        const told = ({
+          states,
+          transitions,
+          schedules,
+          endStates,
+          deadlocks,
+          halted,
+          depth,
+          found,
+        }: ReturnType<typeof exhaustive>) => ({
           states,
           transitions,
           schedules,

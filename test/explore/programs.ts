@@ -32,7 +32,13 @@ function* run(k: Kernel, program: readonly Instruction[], start: number): Op<num
         seen += (yield* tryLock(k, LOCKS[instruction.at % 3]!, instruction.mode)) ? 1 : 0;
         break;
       case 'locked':
-        seen += yield* locked(k, LOCKS[instruction.at % 3]!, instruction.mode, 'section', () => cell(k, 0) & 1);
+        seen += yield* locked(
+          k,
+          LOCKS[instruction.at % 3]!,
+          instruction.mode,
+          'section',
+          () => cell(k, 0) & 1,
+        );
         break;
       case 'unlock':
         yield* unlock(k, LOCKS[instruction.at % 3]!);
@@ -124,7 +130,9 @@ export function subjectOf({ programs: each, last }: Programs): Subject {
       last,
       invariants: [
         invariant('small', 'always', (k) => (cell(k, 0) > 2 ? `cell 0 is ${cell(k, 0)}` : null)),
-        invariant('apart', 'always', (k) => (cell(k, 1) !== 0 && cell(k, 1) === cell(k, 2) ? 'cells 1 and 2' : null)),
+        invariant('apart', 'always', (k) =>
+          cell(k, 1) !== 0 && cell(k, 1) === cell(k, 2) ? 'cells 1 and 2' : null,
+        ),
         invariant('even', 'end', (k) => (cell(k, 3) % 2 === 1 ? 'cell 3 is odd' : null)),
       ],
     },

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { exhaustive } from '../../src/explore/exhaustive.ts';
-import { sample, type SampleStrategy } from '../../src/explore/random.ts';
+import { type SampleStrategy, sample } from '../../src/explore/random.ts';
 import { Rng } from '../../src/explore/rng.ts';
-import { formatSchedule, replay } from '../../src/explore/schedule.ts';
+import { replay } from '../../src/explore/schedule.ts';
 import { folioLock, lock, unlock } from '../../src/locks/lock.ts';
 import { Machine } from '../../src/sched/machine.ts';
 import { step } from '../../src/task.ts';
@@ -10,8 +10,7 @@ import { invariant, type Program, toy } from './toy.ts';
 
 const STRATEGIES: readonly SampleStrategy[] = ['random', 'pct', 'round-robin'];
 
-const work =
-  (steps: number): Program =>
+const work = (steps: number): Program =>
   function* (k) {
     for (let i = 0; i < steps; i++) {
       const seen = yield* step(k, 'load', () => k.inode(20).nlink);
@@ -99,18 +98,21 @@ describe('finding', () => {
       { invariants: [invariant('needle', 'always', (k) => (k.inode(21).nlink === 5 ? 'met' : null))] },
     );
 
-  test.each(['random', 'pct'] as const)('%s finds a needle, and stops at the first when asked', (strategy) => {
-    const { found, complete, schedules } = sample(needle(), {
-      strategy,
-      seed: 1,
-      schedules: 2000,
-      depth: 2,
-      stopAtFirst: true,
-    });
-    expect(found.map((each) => each.invariant)).toEqual(['needle']);
-    expect(complete).toBe(false);
-    expect(schedules).toBeLessThan(2000);
-  });
+  test.each(['random', 'pct'] as const)(
+    '%s finds a needle, and stops at the first when asked',
+    (strategy) => {
+      const { found, complete, schedules } = sample(needle(), {
+        strategy,
+        seed: 1,
+        schedules: 2000,
+        depth: 2,
+        stopAtFirst: true,
+      });
+      expect(found.map((each) => each.invariant)).toEqual(['needle']);
+      expect(complete).toBe(false);
+      expect(schedules).toBeLessThan(2000);
+    },
+  );
 
   test('pct of depth 1 changes no priority: two tasks have two schedules', () => {
     const { states } = sample(needle(), { strategy: 'pct', seed: 1, schedules: 500, depth: 1 });

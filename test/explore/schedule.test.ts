@@ -86,7 +86,9 @@ describe('replay', () => {
     expect(() => replay(machine(), 'A4')).toThrow(
       'step 4 of 4 names CPU0 (A), which cannot run: it is finished; CPU1 (B), CPU2 (C) could.',
     );
-    expect(() => replay(machine(), [7])).toThrow('step 1 of 1 names task 7, which cannot run: there is no such task');
+    expect(() => replay(machine(), [7])).toThrow(
+      'step 1 of 1 names task 7, which cannot run: there is no such task',
+    );
     expect(() => replay(machine(), 'E')).toThrow('no lane E');
   });
 });

@@ -98,7 +98,9 @@ export function bruteForce(make: () => Subject): BruteForce {
     };
     for (let at = 0, last = -1; ; at++) {
       const runnable = machine.runnable();
-      if (at > 0) for (const { id, when, check } of invariants) if (when === 'always' && check(k) !== null) note(id, at);
+      if (at > 0)
+        for (const { id, when, check } of invariants)
+          if (when === 'always' && check(k) !== null) note(id, at);
       if (runnable.length === 0) {
         schedules++;
         depth = Math.max(depth, at);

@@ -25,6 +25,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'what is checked after every step, and why',
     load: () => import('./invariants.ts'),
   },
+  { name: 'mkfs', summary: 'make a volume with inline data', load: () => import('./mkfs.ts') },
+  { name: 'inspect', summary: 'what is on a volume, byte by byte', load: () => import('./inspect.ts') },
+  {
+    name: 'check',
+    summary: 'is a volume consistent? stricter than e2fsck',
+    load: () => import('./check.ts'),
+  },
+  { name: 'exec', summary: 'run a script on an image and save it', load: () => import('./exec.ts') },
   {
     name: 'kernel record',
     summary: 'record what this machine’s kernel does (root)',

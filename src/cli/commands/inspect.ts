@@ -1,0 +1,125 @@
+import { Bytes } from '../../bytes/bytes.ts';
+import { hexdump } from '../../bytes/hexdump.ts';
+import { isErr } from '../../errno.ts';
+import {
+  describeImage,
+  describeInode,
+  type ImageDescription,
+  type InodeDescription,
+  paths,
+  resolve,
+} from '../../volume/describe.ts';
+import { inodeByteLabel } from '../../xattr/ibody.ts';
+import { defineCommand } from '../command.ts';
+import { EXIT, UsageError } from '../errors.ts';
+import { readImageFile } from '../images.ts';
+
+export default defineCommand({
+  about:
+    'What is on a volume: the superblock, groups and files; or one inode with every field, its xattrs, inline bytes, ' +
+    'extents, names, and a hexdump in which every byte has its name. Reads only.',
+  operands: ['IMAGE', '[PATH|<INO>]'],
+  options: { json: { type: 'flag', summary: 'one JSON object on stdout' } },
+  examples: ['inspect fs.img', 'inspect fs.img /f', "inspect fs.img '<12>'"],
+  run(ctx) {
+    const [file, word] = ctx.operands;
+    const image = readImageFile(file!);
+    if (word === undefined) {
+      const description = describeImage(image);
+      const names = paths(image).map(([path, ino]) => ({ path, ino }));
+      if (ctx.options.json) ctx.json({ schemaVersion: 1, ...description, paths: names });
+      else ctx.out(imageText(description, names).join('\n'));
+      return EXIT.ok;
+    }
+    const { inodesCount } = image.geometry;
+    const number = /^<(\d+)>$/.exec(word);
+    let ino: number;
+    if (number !== null) {
+      ino = Number(number[1]);
+      if (ino < 1 || ino > inodesCount) throw new UsageError(`inode ${ino} is outside 1..${inodesCount}`);
+    } else {
+      if (!word.startsWith('/'))
+        throw new UsageError(`${word}: a path begins with /, an inode is written <12>`);
+      const found = resolve(image, word);
+      if (isErr(found)) throw new UsageError(`${file}: ${word}: ${found.errno}`);
+      ino = found;
+    }
+    const description = describeInode(image, ino);
+    if (ctx.options.json) ctx.json({ schemaVersion: 1, ...description });
+    else ctx.out(inodeText(description).join('\n'));
+    return EXIT.ok;
+  },
+});
+
+const row = (name: string, value: unknown): string => `${name.padEnd(18)} ${value}`;
+const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;
+
+function checksumText(sum: { stored: number; computed: number } | undefined): string {
+  if (sum === undefined) return 'none (no metadata_csum)';
+  return sum.stored === sum.computed
+    ? hex(sum.stored, 8)
+    : `${hex(sum.stored, 8)} WRONG, should be ${hex(sum.computed, 8)}`;
+}
+
+function imageText(
+  { superblock: sb, journal, groups }: ImageDescription,
+  names: readonly { path: string; ino: number }[],
+): string[] {
+  return [
+    row('uuid', sb.uuid),
+    row('features', sb.features.join(' ')),
+    row('state', sb.state.join(' ')),
+    row('blocks', `${sb.blocksCount} of ${sb.blockSize} bytes, ${sb.freeBlocksCount} free`),
+    row('inodes', `${sb.inodesCount} of ${sb.inodeSize} bytes, ${sb.freeInodesCount} free`),
+    row('checksum', checksumText(sb.checksum)),
+    ...(sb.readOnlyReason === undefined ? [] : [row('read only', sb.readOnlyReason)]),
+    row(
+      'journal',
+      journal === undefined
+        ? 'none'
+        : `inode ${journal.ino}, ${journal.blocks} blocks${journal.needsRecovery ? ', needs recovery' : ''}`,
+    ),
+    ...groups.map((group) =>
+      row(
+        `group ${group.group}`,
+        `blocks ${group.firstBlock}..${group.firstBlock + group.blocks - 1}, bitmaps ${group.blockBitmap} ${group.inodeBitmap}, ` +
+          `table ${group.inodeTable}, free ${group.freeBlocks} blocks ${group.freeInodes} inodes${group.flags.length > 0 ? `, ${group.flags.join(' ')}` : ''}`,
+      ),
+    ),
+    ...names.map(({ path, ino }) => row(`<${ino}>`, path)),
+  ];
+}
+
+function inodeText(inode: InodeDescription): string[] {
+  const raw = Bytes.fromHex(inode.raw);
+  const lines = [
+    row('inode', `${inode.ino} at byte ${inode.offset}`),
+    row('type, mode', `${inode.kind ?? 'none'} ${inode.mode}`),
+    row('size', `${inode.size} bytes`),
+    row('links', inode.links),
+    row('blocks', inode.blocks),
+    row('flags', `${hex(inode.flags.value, 8)} ${inode.flags.names.join(' ')}`),
+    row('generation', inode.generation),
+    row('extra isize', inode.extraIsize),
+    row('checksum', checksumText(inode.checksum)),
+    ...Object.entries(inode.times).map(([name, time]) => row(name, time)),
+  ];
+  for (const { name, offset, valueSize, value } of inode.ibodyXattrs) {
+    lines.push(row('xattr', `${name} (entry at ${hex(offset, 2)}, ${valueSize} bytes) ${value ?? ''}`));
+  }
+  if (inode.xattrBlock !== undefined) {
+    lines.push(row('xattr block', `${inode.xattrBlock.block}, ${inode.xattrBlock.refcount} references`));
+    for (const { name, valueSize, value } of inode.xattrBlock.xattrs)
+      lines.push(row('  xattr', `${name} (${valueSize} bytes) ${value ?? ''}`));
+  }
+  if (inode.inline !== undefined)
+    lines.push(row('inline bytes', `${inode.inline.length / 2}: ${inode.inline}`));
+  for (const { lblk, pblk, length, unwritten } of inode.extents) {
+    lines.push(row('extent', `${lblk}+${length} at block ${pblk}${unwritten ? ', unwritten' : ''}`));
+  }
+  if (inode.target !== undefined) lines.push(row('target', inode.target));
+  if (typeof inode.entries === 'string') lines.push(row('names', inode.entries));
+  else for (const { name, ino } of inode.entries ?? []) lines.push(row('name', `${name} <${ino}>`));
+  lines.push('', hexdump(raw, { label: (at) => inodeByteLabel(raw, at) }));
+  return lines;
+}
