@@ -8,8 +8,9 @@
 
 import type { Bytes } from '../bytes/bytes.ts';
 import { readBuffer, setBuffer } from '../device/buffer.ts';
-import { dirtyMetadata, getWriteAccess } from '../device/journal.ts';
+import { dirtyMetadata, forgetBuffer, getWriteAccess } from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
+import { isReg } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { clearBits, countFree, findFree, setBits, testBit, withBlockBitmap } from '../volume/bitmap.ts';
 import {
@@ -105,19 +106,31 @@ export function releaseSpace(k: Kernel, ino: number, count: number): void {
 export function newBlock(k: Kernel, ino: number, reserved: boolean): Result<number> {
   if (!reserved && !hasFreeBlocks(k, 1)) return err('ENOSPC');
   const home = groupOfInode(k.geo, ino);
-  for (let i = 0; i < k.geo.groupCount; i++) {
-    const group = (home + i) % k.geo.groupCount;
-    const bits = readBlockBitmap(k, group, readDesc(k, group));
-    const bit = findFree(bits, 0, 1, blocksInGroup(k.geo, group));
-    if (bit === undefined) continue;
-    changeBlocks(k, group, setBits(bits, bit));
-    k.sb.freeBlocks--;
-    const inode = k.inode(ino);
-    inode.blocks += k.blockSize / 512;
-    if (reserved) releaseSpace(k, ino, 1);
-    return groupFirstBlock(k.geo, group) + bit;
+  // Revoked blocks wait for their commit; the second pass takes them where the kernel would force it.
+  for (const revoked of [false, true]) {
+    for (let i = 0; i < k.geo.groupCount; i++) {
+      const group = (home + i) % k.geo.groupCount;
+      const bits = readBlockBitmap(k, group, readDesc(k, group));
+      const bit = firstFree(k, group, bits, revoked);
+      if (bit === undefined) continue;
+      changeBlocks(k, group, setBits(bits, bit));
+      k.sb.freeBlocks--;
+      const inode = k.inode(ino);
+      inode.blocks += k.blockSize / 512;
+      if (reserved) releaseSpace(k, ino, 1);
+      return groupFirstBlock(k.geo, group) + bit;
+    }
   }
   return err('ENOSPC');
+}
+
+function firstFree(k: Kernel, group: number, bits: Bytes, revoked: boolean): number | undefined {
+  const limit = blocksInGroup(k.geo, group);
+  const first = groupFirstBlock(k.geo, group);
+  let bit = findFree(bits, 0, 1, limit);
+  while (bit !== undefined && !revoked && k.buf(first + bit).revoke !== 0)
+    bit = findFree(bits, bit + 1, 1, limit);
+  return bit;
 }
 
 /** Free runs of a group, ascending. Inside a step. */
@@ -144,9 +157,20 @@ export function takeRun(k: Kernel, ino: number, start: number, count: number): v
   k.inode(ino).blocks += (k.blockSize / 512) * count;
 }
 
-/** Frees blocks of a file. @source fs/ext4/mballoc.c ext4_free_blocks */
-export function freeBlocks(k: Kernel, ino: number, start: number, count: number): void {
+/**
+ * Frees blocks of an inode.
+ * @param metadata  EXT4_FREE_BLOCKS_METADATA and _FORGET: the blocks are read through the bdev cache
+ * @source          fs/ext4/mballoc.c ext4_free_blocks; fs/ext4/extents.c get_default_free_blocks_flags
+ */
+export function freeBlocks(
+  k: Kernel,
+  ino: number,
+  start: number,
+  count: number,
+  metadata: boolean = !isReg(k.inode(ino).mode),
+): void {
   for (let block = start; block < start + count; block++) {
+    if (metadata) forgetBuffer(k, block);
     const group = groupOfBlock(k.geo, block);
     const bits = readBlockBitmap(k, group, readDesc(k, group));
     changeBlocks(k, group, clearBits(bits, block - groupFirstBlock(k.geo, group)));

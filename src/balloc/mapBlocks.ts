@@ -11,6 +11,7 @@
 import { readBuffer } from '../device/buffer.ts';
 import { addOrderedInode, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
@@ -101,8 +102,8 @@ export function* mapBlocks(k: Kernel, ino: number, lblk: number, flags: CreateFl
   );
 }
 
-/** Inside a step, under i_data_sem exclusive. */
-function createBlock(k: Kernel, ino: number, lblk: number, flags: CreateFlags): Result<Mapping> {
+/** Inside a step, under i_data_sem exclusive: the second half of `mapBlocks`, and all of it for directories. */
+export function createBlock(k: Kernel, ino: number, lblk: number, flags: CreateFlags): Result<Mapping> {
   const inode = k.inode(ino);
   const delayed = isDelayed(k, ino, lblk);
   if (delayed) inode.delayed = nullIfEmpty(inode.delayed!.filter((each) => each !== lblk));
@@ -136,7 +137,7 @@ function createBlock(k: Kernel, ino: number, lblk: number, flags: CreateFlags): 
   inode.iData = root;
   markInodeDirty(k, ino);
   updateFsyncTrans(k, ino, !flags.unwritten);
-  if (!flags.unwritten) addOrderedInode(k, ino);
+  if (!flags.unwritten && isReg(inode.mode)) addOrderedInode(k, ino);
   return mapping(flags.unwritten ? 'unwritten' : 'mapped', block, true);
 }
 

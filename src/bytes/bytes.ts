@@ -265,7 +265,8 @@ export class Bytes {
   /** Little endian, unsigned. */
   u32(at: number): number {
     this.#range(at, 4);
-    return wordAt(this.#view(), at) >>> 0;
+    const u8 = this.#view();
+    return (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0;
   }
 
   /** Big endian, unsigned: the byte order of the journal. */
@@ -400,6 +401,16 @@ export class Bytes {
     if (a.length !== b.length) return false;
     if (this.#digested && other.#digested && (this.#lo !== other.#lo || this.#hi !== other.#hi)) return false;
     for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+    return true;
+  }
+
+  /** Are the bytes from `at` on those of `other[from..to)`? */
+  rangeEquals(at: number, other: Bytes, from: number, to: number): boolean {
+    this.#range(at, to - from);
+    other.#range(from, to - from);
+    const a = this.#view();
+    const b = other.#view();
+    for (let i = from, past = at - from; i < to; i++) if (a[i + past] !== b[i]) return false;
     return true;
   }
 

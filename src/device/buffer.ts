@@ -4,7 +4,7 @@
  *
  * Inode-table blocks are kept as one piece per inode (`raw` records), so that a change of one inode is a change
  * of its bytes and not of a whole block; `bufferBytes` puts them together when the block goes to the journal or
- * to the medium.
+ * to the medium. The superblock's head of the orphan list is put in in the same way, from `sb.orphans`.
  *
  * All functions run inside a step.
  */
@@ -12,6 +12,12 @@ import { Bytes } from '../bytes/bytes.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Geometry } from '../volume/geometry.ts';
 import { inodeLocation } from '../volume/geometry.ts';
+import {
+  SUPERBLOCK_OFFSET,
+  SUPERBLOCK_SIZE,
+  superblockLayout,
+  withSuperblockChecksum,
+} from '../volume/superblock.ts';
 import { readMedium, writeMedium } from './medium.ts';
 
 /** First inode and inode count of an inode-table block; null for any other block. */
@@ -37,8 +43,25 @@ export function readBuffer(k: Kernel, block: number): Bytes {
   return buf.data!;
 }
 
+/** The block that holds the superblock. */
+export function superblockBlock(geo: Geometry): number {
+  return Math.floor(SUPERBLOCK_OFFSET / geo.blockSize);
+}
+
+/** The block with s_last_orphan as `sb.orphans` has it. */
+function withLastOrphan(k: Kernel, data: Bytes): Bytes {
+  const at = SUPERBLOCK_OFFSET % k.blockSize;
+  const lastOrphan = k.sb.orphans?.[0] ?? 0;
+  if (data.u32(at + superblockLayout.fields.lastOrphan.at) === lastOrphan) return data;
+  const sb = superblockLayout.put(data.slice(at, at + SUPERBLOCK_SIZE), { lastOrphan });
+  return data.splice(at, withSuperblockChecksum(sb));
+}
+
 /** The bytes of a buffer as the bdev cache has them, inode-table blocks put together. */
 export function bufferBytes(k: Kernel, block: number): Bytes {
+  if (block === superblockBlock(k.geo)) {
+    return withLastOrphan(k, k.buf(block).data ?? readMedium(k, block));
+  }
   const table = inodeTableBlock(k.geo, block);
   if (table === null) return k.buf(block).data ?? readMedium(k, block);
   const base = readMedium(k, block);
@@ -93,7 +116,7 @@ export function dropBuffers(k: Kernel): void {
     const buf = k.buf(block);
     buf.cached = buf.dirty = buf.running = buf.committing = false;
     buf.data = buf.frozen = null;
-    buf.assoc = 0;
+    buf.assoc = buf.revoke = 0;
   }
   for (const ino of k.world.firstKeys('raw')) k.raw(ino).data = null;
 }

@@ -11,12 +11,16 @@
  *
  * Without a journal a handle is a nesting count, and dirty metadata is a dirty buffer.
  *
- * Not modelled here: credits and log space, fast commits, revoke records (a file block that was journalled through
- * the bdev cache is not revoked by the kernel either: ext4_free_blocks forgets only directories and links).
+ * A metadata block that is freed is revoked: what older transactions logged of it is not replayed over what the
+ * block is used for next, and it is not given out again before that transaction is committed. Blocks of directories,
+ * symlinks and xattrs are; a file block that was journalled through the bdev cache is not, as in the kernel
+ * (ext4_free_blocks forgets only directories and links).
+ *
+ * Not modelled here: credits and log space, fast commits.
  * The task that asks for a commit carries it out; the jbd2 thread has no life of its own unless a scenario gives
  * it a lane.
  */
-
+import type { Bytes } from '../bytes/bytes.ts';
 import type { Kernel } from '../kernel.ts';
 import { type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
@@ -93,7 +97,26 @@ export function dirtyMetadata(k: Kernel, block: number, assocIno = 0): void {
   }
   buf.running = true;
   buf.dirty = false;
+  buf.revoke &= ~TX_RUNNING;
   k.journal.running = true;
+}
+
+/**
+ * Inside a step: a metadata block is freed. Its content is nobody's any more, here and in the log.
+ * @source fs/ext4/ext4_jbd2.c __ext4_forget; fs/jbd2/revoke.c jbd2_journal_revoke
+ */
+export function forgetBuffer(k: Kernel, block: number): void {
+  getWriteAccess(k, block);
+  const buf = k.buf(block);
+  buf.running = buf.dirty = false;
+  buf.assoc = 0;
+  if (k.hasJournal) {
+    buf.revoke |= TX_RUNNING;
+    k.journal.running = true;
+  }
+  if (buf.committing) return;
+  buf.cached = false;
+  buf.data = null;
 }
 
 /** ext4_update_inode_fsync_trans: which transaction fsync and fdatasync of this inode must commit. */
@@ -148,6 +171,7 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
           buf.running = false;
           buf.committing = true;
         }
+        if (buf.revoke !== 0) buf.revoke = TX_COMMITTING;
       }
       const inodes: number[] = [];
       for (const ino of k.inodesInCore()) {
@@ -164,17 +188,22 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
   );
   for (const ino of ordered === '' ? [] : ordered.split(',').map(Number)) yield* submitData(ino);
   yield* step(k, 'write commit record', () => {
-    const blocks = k.world.firstKeys('buf').filter((block) => k.buf(block).committing);
+    const all = k.world.firstKeys('buf');
+    const blocks = all.filter((block) => k.buf(block).committing);
+    const revoked = all.filter((block) => (k.buf(block).revoke & TX_COMMITTING) !== 0);
     const entry: LoggedTransaction = {
       blocks: blocks.map((block) => [block, k.buf(block).frozen ?? bufferBytes(k, block)] as const),
+      ...(revoked.length === 0 ? {} : { revoked }),
     };
     for (const block of blocks) {
       const buf = k.buf(block);
       buf.committing = false;
       buf.frozen = null;
-      // __jbd2_journal_unfile_buffer: the buffer becomes dirty for the bdev flusher, unless it is journalled again.
-      if (!buf.running) buf.dirty = true;
+      // __jbd2_journal_unfile_buffer: the buffer becomes dirty for the bdev flusher, unless it is journalled again
+      // or was freed meanwhile.
+      if (!buf.running && (buf.revoke & TX_RUNNING) === 0) buf.dirty = true;
     }
+    for (const block of revoked) k.buf(block).revoke &= ~TX_COMMITTING;
     for (const ino of k.inodesInCore()) {
       const inode = k.inode(ino);
       if (inode.syncTx === TX_COMMITTING) inode.syncTx = TX_NONE;
@@ -193,7 +222,8 @@ export function trimLog(k: Kernel): void {
   if (log === null) return;
   const home = (block: number): boolean => {
     const buf = k.buf(block);
-    return !buf.dirty && !buf.running && !buf.committing;
+    // A block that is freed in an uncommitted transaction still has to be found in the log.
+    return !buf.dirty && !buf.running && !buf.committing && buf.revoke === 0;
   };
   let keep = 0;
   while (keep < log.length && log[keep]!.blocks.every(([block]) => home(block))) keep++;
@@ -213,14 +243,25 @@ export function checkpoint(k: Kernel): Request<void> {
   });
 }
 
+/**
+ * What replaying a log writes home, in order: everything but what the same or a later transaction revoked.
+ * @source fs/jbd2/recovery.c do_one_pass; fs/jbd2/revoke.c jbd2_journal_test_revoke
+ */
+export function blocksToReplay(log: readonly LoggedTransaction[]): (readonly [block: number, data: Bytes])[] {
+  const lastRevoke = new Map<number, number>();
+  log.forEach(({ revoked }, age) => {
+    for (const block of revoked ?? []) lastRevoke.set(block, age);
+  });
+  return log.flatMap(({ blocks }, age) => blocks.filter(([block]) => age > (lastRevoke.get(block) ?? -1)));
+}
+
 /** Inside a step: what mount does with a log that a crash left. @source fs/jbd2/recovery.c jbd2_journal_recover */
 export function replay(k: Kernel): void {
   const log = k.journal.log;
   if (log === null) return;
-  for (const { blocks } of log)
-    for (const [block, data] of blocks) writeMedium(k, block, data, 'journal replay');
-  if (k.sink.listen !== null)
-    k.emit({ type: 'replay', blocks: log.flatMap(({ blocks }) => blocks.map(([b]) => b)) });
+  const blocks = blocksToReplay(log);
+  for (const [block, data] of blocks) writeMedium(k, block, data, 'journal replay');
+  if (k.sink.listen !== null) k.emit({ type: 'replay', blocks: blocks.map(([block]) => block) });
   k.journal.log = null;
 }
 

@@ -203,7 +203,8 @@ class DepthFirst {
         stack.who[depth] = task;
         stack.left[depth] = this.#walk.at[task]!;
         if (paranoid > 0 && this.#transitions % paranoid === 0)
-          for (let each = 0; each < this.#walk.tasks; each++) checkClosure(this.#walk, each);
+          for (let each = 0; each < this.#walk.tasks; each++)
+            checkClosure(this.#walk, each, ((stack.enabled[depth]! >>> each) & 1) === 1);
         this.#transitions++;
         this.#walk.step(task);
         if (!this.#arrive(task)) this.#back();

@@ -14,8 +14,11 @@ export class StaleClosure extends Error {
   override readonly name = 'StaleClosure';
 }
 
-/** Checks the request with which `task` waits now. Leaves the state as it is. */
-export function checkClosure(walk: Walk, task: number): void {
+/**
+ * Checks the request with which `task` waits now. Leaves the state as it is.
+ * @param runs  the task may take the step here: both closures are run
+ */
+export function checkClosure(walk: Walk, task: number, runs: boolean): void {
   const node = walk.at[task]!;
   const kept = node.request;
   if (kept === null) return;
@@ -37,7 +40,7 @@ export function checkClosure(walk: Walk, task: number): void {
   const k = walk.automaton.kernels[task]!;
   const ready = enabled(k, kept);
   differs('readiness', ready, enabled(k, fresh));
-  if (!ready) return;
+  if (!ready || !runs) return;
   const first = tried(walk, task, kept);
   const second = tried(walk, task, fresh);
   if (!same(first.value, second.value)) {

@@ -220,7 +220,7 @@ class Sampler {
       const label = walk.at[task]!.request!.label;
       this.#schedule.push(task);
       try {
-        if (paranoid > 0 && this.#transitions % paranoid === 0) checkClosure(walk, task);
+        if (paranoid > 0 && this.#transitions % paranoid === 0) checkClosure(walk, task, true);
         this.#transitions++;
         walk.step(task);
         state = this.#number();

@@ -170,7 +170,7 @@ export function forget(k: Kernel, ino: number): void {
   inode.extraIsize = inode.fileAcl = inode.reserved = inode.syncTx = inode.datasyncTx = inode.orderedTx = 0;
   inode.size = inode.disksize = 0;
   inode.mayInline = inode.xattr = inode.daAllocClose = inode.verityInProgress = false;
-  inode.dirtyPages = inode.dirtyInode = inode.unlinked = false;
+  inode.dirtyPages = inode.dirtyInode = inode.unlinked = inode.freeing = false;
   inode.iData = null;
   inode.delayed = null;
 }

@@ -36,6 +36,11 @@ class ByNumber<T> {
   /** Ascending. */
   readonly keys: number[] = [];
 
+  /** What is at places of the array; grows, never moves. */
+  get dense(): readonly (T | undefined)[] {
+    return this.#dense;
+  }
+
   get(key: number): T | undefined {
     return key < DENSE ? this.#dense[key] : this.#sparse.get(key);
   }
@@ -53,43 +58,9 @@ class ByNumber<T> {
 }
 
 const NO_KEYS: readonly number[] = [];
-const { sb: SB, journal: JOURNAL, inode: INODE, raw: RAW, folio: FOLIO, ghost: GHOST, ghostPage: GHOST_PAGE, lock: LOCK, task: TASK, buf: BUF } = tableIndex;
-
-export class LiveKernel extends Kernel {
-  readonly #live: LiveWorld;
-  readonly #sb: Rec<'sb'>;
-  readonly #journal: Rec<'journal'>;
-  constructor(setup: KernelSetup & { world: LiveWorld }, task = 0, mm = task, shared?: Kernel) {
-    super(setup, task, mm, shared);
-    this.#live = setup.world;
-    this.#sb = setup.world.rec('sb', 0, 0);
-    this.#journal = setup.world.rec('journal', 0, 0);
-  }
-  override get sb(): Rec<'sb'> {
-    return this.#sb;
-  }
-  override get journal(): Rec<'journal'> {
-    return this.#journal;
-  }
-  override inode(ino: number): Rec<'inode'> {
-    return this.#live.single(INODE, ino) as Rec<'inode'>;
-  }
-  override raw(ino: number): Rec<'raw'> {
-    return this.#live.single(RAW, ino) as Rec<'raw'>;
-  }
-  override ghost(ino: number): Rec<'ghost'> {
-    return this.#live.single(GHOST, ino) as Rec<'ghost'>;
-  }
-  override buf(block: number): Rec<'buf'> {
-    return this.#live.single(BUF, block) as Rec<'buf'>;
-  }
-  override taskRecord(task: number): Rec<'task'> {
-    return this.#live.single(TASK, task) as Rec<'task'>;
-  }
-}
-
 export class LiveWorld implements World {
   readonly #tables: readonly ByNumber<ByNumber<Row>>[] = TABLE_NAMES.map(() => new ByNumber());
+  readonly #singles: readonly (Row | undefined)[][] = TABLE_NAMES.map(() => []);
 
   rec<T extends TableName>(table: T, a: number, b: number): Rec<T> {
     return this.recAt(tableIndex[table], a, b) as Rec<T>;
@@ -99,18 +70,20 @@ export class LiveWorld implements World {
     return this.#tables[table]!.get(a)?.get(b) ?? this.#make(table, a, b);
   }
 
-  single(table: number, a: number): Row {
-    const row = this.#singles[table]![a];
-    if (row !== undefined) return row;
-    const made = this.recAt(table, a, 0) as Row;
-    if (a < DENSE) { const list = this.#singles[table]!; while (list.length <= a) list.push(undefined); list[a] = made; }
-    return made;
-  }
-  #singles: (Row | undefined)[][] = TABLE_NAMES.map(() => []);
-
   #make(index: number, a: number, b: number): Row {
     const table = this.#tables[index]!;
-    return (table.get(a) ?? table.add(a, new ByNumber())).add(b, { ...TEMPLATES[index]! });
+    const record = { ...TEMPLATES[index]! };
+    if (b === 0 && a < DENSE) {
+      const list = this.#singles[index]!;
+      while (list.length <= a) list.push(undefined);
+      list[a] = record;
+    }
+    return (table.get(a) ?? table.add(a, new ByNumber())).add(b, record);
+  }
+
+  /** Records of a table with one key, by that key; one that is missing must be made with `recAt`. */
+  single(table: TableName): readonly (Row | undefined)[] {
+    return this.#singles[tableIndex[table]]!;
   }
 
   firstKeys(table: TableName): readonly number[] {
@@ -141,5 +114,57 @@ export class LiveWorld implements World {
       }
     });
     return out as Snapshot;
+  }
+}
+
+type Singles<T extends TableName> = readonly (Rec<T> | undefined)[];
+
+/** A kernel over a living world: finds the records that every operation wants in one step. */
+export class LiveKernel extends Kernel {
+  readonly #live: LiveWorld;
+  readonly #sb: Rec<'sb'>;
+  readonly #journal: Rec<'journal'>;
+  readonly #inodes: Singles<'inode'>;
+  readonly #raws: Singles<'raw'>;
+  readonly #bufs: Singles<'buf'>;
+  readonly #ghosts: Singles<'ghost'>;
+  readonly #tasks: Singles<'task'>;
+
+  constructor(setup: KernelSetup, world: LiveWorld, task = 0, mm: number = task, shared?: Kernel) {
+    super(setup, task, mm, shared);
+    this.#live = world;
+    this.#sb = world.rec('sb', 0, 0);
+    this.#journal = world.rec('journal', 0, 0);
+    this.#inodes = world.single('inode') as Singles<'inode'>;
+    this.#raws = world.single('raw') as Singles<'raw'>;
+    this.#bufs = world.single('buf') as Singles<'buf'>;
+    this.#ghosts = world.single('ghost') as Singles<'ghost'>;
+    this.#tasks = world.single('task') as Singles<'task'>;
+  }
+
+  override forTask(task: number, mm: number = task): LiveKernel {
+    return new LiveKernel(this.setup, this.#live, task, mm, this);
+  }
+
+  override get sb(): Rec<'sb'> {
+    return this.#sb;
+  }
+  override get journal(): Rec<'journal'> {
+    return this.#journal;
+  }
+  override inode(ino: number): Rec<'inode'> {
+    return this.#inodes[ino] ?? super.inode(ino);
+  }
+  override raw(ino: number): Rec<'raw'> {
+    return this.#raws[ino] ?? super.raw(ino);
+  }
+  override buf(block: number): Rec<'buf'> {
+    return this.#bufs[block] ?? super.buf(block);
+  }
+  override ghost(ino: number): Rec<'ghost'> {
+    return this.#ghosts[ino] ?? super.ghost(ino);
+  }
+  override taskRecord(task: number): Rec<'task'> {
+    return this.#tasks[task] ?? super.taskRecord(task);
   }
 }

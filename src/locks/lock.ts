@@ -42,6 +42,12 @@ const define = <T extends Record<string, Omit<LockClass, 'number' | 'id'>>>(clas
 export const LOCK = define({
   s_umount: { name: '&type->s_umount_key', kind: 'rwsem', rank: 1, take: rwsem },
   sb_writers: { name: 'sb_writers', kind: 'percpu', rank: 2, take: bit('sb_start_write', 'sb_end_write') },
+  s_vfs_rename_mutex: {
+    name: '&type->s_vfs_rename_key',
+    kind: 'rwsem',
+    rank: 2.5,
+    take: bit('mutex_lock', 'mutex_unlock'),
+  },
   i_rwsem: {
     name: '&sb->s_type->i_mutex_key',
     kind: 'rwsem',
@@ -102,18 +108,28 @@ export interface LockRef {
 
 const ref = (c: LockClass, instance: number, index = 0): LockRef => ({ class: c, instance, index });
 
-export const iRwsem = (ino: number): LockRef => ref(LOCK.i_rwsem, ino);
-export const mmapLock = (mm: number): LockRef => ref(LOCK.mmap_lock, mm);
-export const invalidateLock = (ino: number): LockRef => ref(LOCK.invalidate_lock, ino);
-export const iSync = (ino: number): LockRef => ref(LOCK.i_sync, ino);
-export const folioLock = (ino: number, index: number): LockRef => ref(LOCK.folio, ino, index);
-export const xattrSem = (ino: number): LockRef => ref(LOCK.xattr_sem, ino);
-export const iDataSem = (ino: number): LockRef => ref(LOCK.i_data_sem, ino);
-export const iLock = (ino: number): LockRef => ref(LOCK.i_lock, ino);
+/** The references of a class; those of small instances are made once. */
+const refs = (c: LockClass): ((instance: number) => LockRef) => {
+  const made = Array.from({ length: 256 }, (_, instance) => ref(c, instance));
+  return (instance) => made[instance] ?? ref(c, instance);
+};
+
+export const iRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem);
+export const mmapLock: (mm: number) => LockRef = refs(LOCK.mmap_lock);
+export const invalidateLock: (ino: number) => LockRef = refs(LOCK.invalidate_lock);
+export const iSync: (ino: number) => LockRef = refs(LOCK.i_sync);
+const firstFolioLock: (ino: number) => LockRef = refs(LOCK.folio);
+export const folioLock = (ino: number, index: number): LockRef =>
+  index === 0 ? firstFolioLock(ino) : ref(LOCK.folio, ino, index);
+export const xattrSem: (ino: number) => LockRef = refs(LOCK.xattr_sem);
+export const iDataSem: (ino: number) => LockRef = refs(LOCK.i_data_sem);
+export const iLock: (ino: number) => LockRef = refs(LOCK.i_lock);
 export const sbWriters: LockRef = ref(LOCK.sb_writers, 0);
 export const sbPagefaults: LockRef = ref(LOCK.sb_pagefaults, 0);
 export const sbInternal: LockRef = ref(LOCK.sb_internal, 0);
 export const sUmount: LockRef = ref(LOCK.s_umount, 0);
+/** Held by a rename from one directory to another: no directory changes its parent meanwhile. Never shared. */
+export const sVfsRenameMutex: LockRef = ref(LOCK.s_vfs_rename_mutex, 0);
 export const sWritepagesRwsem: LockRef = ref(LOCK.s_writepages_rwsem, 0);
 
 /** What a lock step prints: `down_write(&ei->xattr_sem)`. */
@@ -128,21 +144,21 @@ export function lockLabel(lock: LockRef, mode: LockMode | 'unlock'): string {
 /** Takes a lock: a step that can run when the lock is free for `mode`. */
 export function lock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<void> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.answer(takeNow(k as LockHolder, which, mode));
+  if (direct !== undefined) return direct.answer(takeNow(k as Tracked & LockHolder, which, mode));
   return new Request<void>(k, 'lock', lockLabel(which, mode), { lock: which, mode });
 }
 
 /** Tries once; true when taken. */
 export function tryLock(k: Tracked, which: LockRef, mode: LockMode = 'exclusive'): Request<boolean> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.answer(tryNow(k as LockHolder, which, mode));
+  if (direct !== undefined) return direct.answer(tryNow(k as Tracked & LockHolder, which, mode));
   return new Request<boolean>(k, 'trylock', `try ${lockLabel(which, mode)}`, { lock: which, mode });
 }
 
 /** Releases what this task holds of the lock. */
 export function unlock(k: Tracked, which: LockRef): Request<void> {
   const { direct } = k.tracker;
-  if (direct !== undefined) return direct.answer(releaseNow(k as LockHolder, which));
+  if (direct !== undefined) return direct.answer(releaseNow(k as Tracked & LockHolder, which));
   return new Request<void>(k, 'unlock', lockLabel(which, 'unlock'), { lock: which });
 }
 

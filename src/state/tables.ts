@@ -29,6 +29,8 @@ export const BH = {
 /** One committed transaction in the log: home block numbers and the bytes that were logged for them. */
 export interface LoggedTransaction {
   readonly blocks: readonly (readonly [block: number, data: Bytes])[];
+  /** Blocks that were metadata and are not any more: replay leaves out what this and earlier transactions have of them. */
+  readonly revoked?: readonly number[];
 }
 
 export const TABLES = {
@@ -48,6 +50,8 @@ export const TABLES = {
     shutdown: bool,
     /** The volume was given up on purpose by @crash; the next mount replays. */
     needsRecovery: bool,
+    /** The orphan list, head first: s_last_orphan is its first, each raw inode's dtime names the next. */
+    orphans: value<readonly number[]>(),
   }),
 
   /** An inode in core: struct inode and struct ext4_inode_info. Key: inode number. */
@@ -94,6 +98,8 @@ export const TABLES = {
     orderedTx: int,
     /** Names in the directory are gone: nlink 0 while open. */
     unlinked: bool,
+    /** I_FREEING: the last reference is gone, somebody is evicting it. */
+    freeing: bool,
   }),
 
   /** The raw inode: a piece of the inode-table block in the bdev cache. Key: inode number. */
@@ -113,6 +119,8 @@ export const TABLES = {
     frozen: bytes,
     /** No journal: on this inode's list of buffers that fsync writes (mark_buffer_dirty_inode); 0 = none. */
     assoc: int,
+    /** Revoked in the committing (1) or in the running (2) transaction, as a mask of their ages. */
+    revoke: int,
   }),
 
   /** What survives: the medium, where it differs from the loaded image. Key: block number. */
@@ -198,6 +206,8 @@ export const TABLES = {
     /** Current entry of the file list and of the mapping list. */
     file: int,
     mapping: int,
+    /** Inodes that the system call under way refers to, by dentries and paths. */
+    held: value<readonly number[]>(),
   }),
 
   /** Locks. Keys: class × 65536 + instance, index within (folio locks). Owner and masks name tasks. */

@@ -362,9 +362,8 @@ function makeMap(store: IndexStore, leaf: Bytes, version: number): Result<Mapped
   const top = map.length - 1;
   for (let gap = map.length; gap > 2; ) {
     gap = Math.floor((gap * 10) / 13);
-    if (gap - 9 < 2) gap = 11;
+    if (gap === 9 || gap === 10) gap = 11;
     for (let p = top, q = p - gap; q >= 0; p--, q--) if (map[p]!.hash < map[q]!.hash) swap(p, q);
-    if (gap === 11) break;
   }
   for (let more = true; more; ) {
     more = false;

@@ -109,7 +109,7 @@ function setOutside(k: Kernel, ino: number, index: number, name: string, value: 
   if (block.isEmptyXattrBlock(next)) {
     const old = inode.fileAcl;
     inode.fileAcl = 0;
-    freeBlocks(k, ino, old, 1);
+    freeBlocks(k, ino, old, 1, true);
     return;
   }
   if (inode.fileAcl === 0) {
@@ -127,7 +127,7 @@ export function releaseXattrBlock(k: Kernel, ino: number): void {
   const { fileAcl } = k.inode(ino);
   if (fileAcl === 0) return;
   k.inode(ino).fileAcl = 0;
-  freeBlocks(k, ino, fileAcl, 1);
+  freeBlocks(k, ino, fileAcl, 1, true);
 }
 
 /**

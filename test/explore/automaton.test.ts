@@ -157,7 +157,7 @@ describe('results', () => {
         { depthSize: 'small' },
         fc.constantFrom(null, undefined, true, 0, 1, 'a', Number.NaN),
         fc.array(tie('any'), { maxLength: 2 }),
-        fc.dictionary(fc.constantFrom('a', 'b'), tie('any'), { maxKeys: 2 }),
+        fc.dictionary(fc.constantFrom('a', 'b'), tie('any'), { maxKeys: 2, noNullPrototype: true }),
       ),
     })).any;
     fc.assert(

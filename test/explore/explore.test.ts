@@ -90,7 +90,7 @@ describe('sampling', () => {
     const answer = explore(subject(racy), { strategy, seed: 4, schedules: 60 });
     expect(answer.verdict).toBe('violates');
     expect(answer.violations[0]).toMatchObject({ preemptions: 1, switches: 3, steps: 6 });
-    expect(formatSchedule(answer.violations[0]!.schedule)).toMatch(/^(.2(.).2\2|(.).2\3.2)$/);
+    expect(formatSchedule(answer.violations[0]!.schedule)).toMatch(/^([ABC]2?){4}$/);
     expect(explore(subject(racy), { strategy, seed: 4, schedules: 60 })).toEqual(answer);
   });
 
