@@ -55,3 +55,87 @@ export const COMBINATIONS: readonly Combination[] = [
 
 /** All tasks at once: what speed is measured on. */
 export const ALL: Combination = combination('WMTPRVJU');
+
+export function subjectOf({ tasks, plant }: Combination): Subject {
+  const { k, world } = toyKernel();
+  prepare(k);
+  return { k, world, specs: specsOf(tasks, plant), invariants: [] };
+}
+
+/** Counts of our explorer. */
+export function explored(each: Combination): Counts {
+  const tuples = new Set<string>();
+  const subject = { ...subjectOf(each), invariants: [tuplesInto(tuples)] };
+  const { states, transitions, deadlocks, complete } = exhaustive(subject, { graph: false });
+  if (!complete) throw new Error(`${each.name}: the search was cut short`);
+  return { states, transitions, deadlocks, ends: [...tuples].sort() };
+}
+
+const PML = new URL('protocol.pml', import.meta.url);
+
+/** The verifier that SPIN makes of a model. */
+export interface Pan {
+  readonly folder: string;
+  /** Runs it to the end of its search. @returns what it printed */
+  run(...options: string[]): string;
+  remove(): void;
+}
+
+/** @param defines  for the model, `-DT_W` …; @param optimise  for gcc */
+export function buildPan(model: URL, defines: readonly string[], optimise: readonly string[] = ['-O1']): Pan {
+  const folder = mkdtempSync(join(tmpdir(), 'ext4lab-spin-'));
+  const run = (command: string, args: readonly string[]): string =>
+    execFileSync(command, args, { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 28 });
+  try {
+    run('spin', ['-a', '-o1', '-o2', '-o3', ...defines, model.pathname]);
+    run('gcc', ['-w', ...optimise, '-DSAFETY', '-DNOREDUCE', '-DMEMLIM=8192', '-o', 'pan', 'pan.c']);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
+  return {
+    folder,
+    run: (...options) => run('./pan', ['-c0', '-n', '-m100000', ...options]),
+    remove: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+/** The options of a combination for `protocol.pml`. */
+export function definesOf({ tasks, plant }: Combination): string[] {
+  return [
+    ...[...tasks].map((task) => `-DT_${task}`),
+    `-DNTASKS=${tasks.length}`,
+    ...(plant === null ? [] : [`-D${plant.toUpperCase()}`]),
+  ];
+}
+
+/** Reads the counts off what a verifier printed. @throws Error when it did not see everything */
+export function countsOf(report: string): Counts {
+  const number = (pattern: RegExp): number => {
+    const found = pattern.exec(report)?.[1];
+    if (found === undefined) throw new Error(`SPIN printed no ${pattern}:\n${report}`);
+    return Number(found);
+  };
+  if (/max search depth too small|reached -DMEMLIM|out of memory/.test(report)) {
+    throw new Error(`SPIN did not see everything:\n${report}`);
+  }
+  return {
+    states: number(/(\d+) states, stored/),
+    // The initial state counts as one.
+    transitions: number(/(\d+) transitions/) - 1,
+    deadlocks: number(/errors: (\d+)/),
+    ends: [...new Set([...report.matchAll(/^end (.*)$/gm)].map(([, tuple]) => tuple!))].sort(),
+  };
+}
+
+/** Counts of SPIN, from a fresh build. */
+export function verified(each: Combination, hashBits = 20): Counts {
+  const pan = buildPan(PML, [...definesOf(each), '-DTUPLES']);
+  try {
+    return countsOf(pan.run(`-w${hashBits}`));
+  } finally {
+    pan.remove();
+  }
+}
+
+export { PML };

@@ -141,7 +141,7 @@ active proctype W() {
 	DOWN_WRITE(xattr);
 	STEP(if :: (!ext && isize < 100) -> isize = 100 :: else fi);
 	STEP(up_write(xattr));
-	GET_FOLIO(h2, Inline);
+	GET_FOLIO(h2, Inline)
 	DOWN_READ(xattr);
 	if
 	:: d_step { (inl) -> H(h1, 1) }
@@ -159,7 +159,7 @@ notInline:
 	STEP(journal_stop);
 blockWrite:
 	JOURNAL_START;
-	GET_FOLIO(h2, Blocks);
+	GET_FOLIO(h2, Blocks)
 	STEP(uptodate = 1; buffers = 1; bmapped = 1; blocks = 8; h1 = 0; H(h0, 2));
 copied:
 	/* ext4_write_end */
@@ -204,7 +204,7 @@ attempt:
 	fi;
 	/* filemap_fault */
 	DOWN_READ(inval);
-	GET_FOLIO(h3, Fault);
+	GET_FOLIO(h3, Fault)
 	if
 	:: d_step { (uptodate) -> H(h2, 1) }; goto fresh
 	:: d_step { (!uptodate) -> H(h2, 2) }
@@ -216,7 +216,7 @@ fresh:
 mkwrite:
 	/* ext4_page_mkwrite, returns locked (1) or not (2) */
 	DOWN_READ(inval);
-	CONVERT(h3, Fault);
+	CONVERT(h3, Fault)
 	LOCK_FOLIO;
 	if
 	:: d_step { (!present || size == 0) -> H(h2, 1) }; goto notOurs
@@ -348,7 +348,7 @@ end:	(false)
 active proctype V() {
 	int h0, h1;
 	DOWN_WRITE(rwsem);
-	CONVERT(h1, Verity);
+	CONVERT(h1, Verity)
 	JOURNAL_START;
 	STEP(ver = 1; running = 1);
 	STEP(journal_stop);

@@ -21,6 +21,7 @@ import {
 } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_SIZE } from '../inode/layout.ts';
+import { orphanDel } from '../inode/orphan.ts';
 import { hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -71,7 +72,7 @@ export function writeInlineData(k: Kernel, ino: number, pos: number, data: Bytes
 }
 
 /** Inside a step. @source fs/ext4/inline.c ext4_create_inline_data */
-function createInlineData(k: Kernel, ino: number, length: number): Result<void> {
+export function createInlineData(k: Kernel, ino: number, length: number): Result<void> {
   const inode = k.inode(ino);
   getInodeWriteAccess(k, ino);
   const made = raw.createInlineData(rawInode(k, ino), length);
@@ -129,7 +130,7 @@ export function* prepareInlineData(k: Kernel, ino: number, length: number): Op<R
  * Inside a step, under xattr_sem and i_data_sem exclusive, with a handle: takes the inline data out of the inode.
  * @source fs/ext4/inline.c ext4_destroy_inline_data_nolock
  */
-function destroyInlineData(k: Kernel, ino: number): void {
+export function destroyInlineData(k: Kernel, ino: number): void {
   const inode = k.inode(ino);
   if (inode.inlineOff === 0) return;
   getInodeWriteAccess(k, ino);
@@ -438,7 +439,7 @@ function* convertInlineDataNolock(k: Kernel, ino: number): Op<Result<void>> {
  * not marked dirty again: its checksum is wrong from here on (K §6.0 L3).
  * @source fs/ext4/inline.c ext4_restore_inline_data
  */
-function restoreInlineData(k: Kernel, ino: number, saved: Bytes): void {
+export function restoreInlineData(k: Kernel, ino: number, saved: Bytes): void {
   k.reach('ext4_restore_inline_data');
   const made = createInlineData(k, ino, saved.length);
   if (isErr(made)) {
@@ -450,7 +451,8 @@ function restoreInlineData(k: Kernel, ino: number, saved: Bytes): void {
 }
 
 /**
- * Cuts inline data down to i_size. `false`: the file is not inline any more.
+ * Cuts inline data down to i_size. `false`: the file is not inline any more. The inode leaves the orphan list; that
+ * it would join it here too, within the same handle, is nothing anybody can see.
  * @locks   handle ▸ xattr_sem exclusive ▸ i_data_sem exclusive; the caller holds i_rwsem and invalidate_lock
  * @source  fs/ext4/inline.c ext4_inline_data_truncate
  */
@@ -474,7 +476,13 @@ export function* inlineDataTruncate(k: Kernel, ino: number): Op<Result<boolean>>
     if (isErr(cut)) ret = cut;
   }
   yield* unlock(k, xattrSem(ino));
-  if (inline && ret === true) yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
+  if (inline) {
+    const cut = ret === true;
+    yield* step(k, 'ext4_orphan_del; ext4_mark_inode_dirty', () => {
+      if (k.inode(ino).nlink > 0) orphanDel(k, ino);
+      if (cut) markInodeDirty(k, ino);
+    });
+  }
   yield* journalStop(k);
   return ret;
 }

@@ -9,6 +9,7 @@
  * `snapshot` and `restore` speak the common language, so that a state goes to either of the other two and back.
  */
 import { Kernel, type KernelSetup } from '../kernel.ts';
+import { LOCK_CLASSES, type LockRecord, type LockRef } from '../locks/lock.ts';
 import { keyOf } from '../state/flat.ts';
 import { digestOf } from '../state/recording.ts';
 import { defaultOf, type FieldValue } from '../state/schema.ts';
@@ -129,6 +130,9 @@ export class LiveKernel extends Kernel {
   readonly #bufs: Singles<'buf'>;
   readonly #ghosts: Singles<'ghost'>;
   readonly #tasks: Singles<'task'>;
+  readonly #folios: Singles<'folio'>;
+  readonly #ghostPages: Singles<'ghostPage'>;
+  readonly #locks: (LockRecord | undefined)[][] = LOCK_CLASSES.map(() => []);
 
   constructor(setup: KernelSetup, world: LiveWorld, task = 0, mm: number = task, shared?: Kernel) {
     super(setup, task, mm, shared);
@@ -139,6 +143,8 @@ export class LiveKernel extends Kernel {
     this.#raws = world.single('raw') as Singles<'raw'>;
     this.#bufs = world.single('buf') as Singles<'buf'>;
     this.#ghosts = world.single('ghost') as Singles<'ghost'>;
+    this.#folios = world.single('folio') as Singles<'folio'>;
+    this.#ghostPages = world.single('ghostPage') as Singles<'ghostPage'>;
     this.#tasks = world.single('task') as Singles<'task'>;
   }
 
@@ -163,6 +169,22 @@ export class LiveKernel extends Kernel {
   }
   override ghost(ino: number): Rec<'ghost'> {
     return this.#ghosts[ino] ?? super.ghost(ino);
+  }
+  override folio(ino: number, index: number): Rec<'folio'> {
+    return (index === 0 ? this.#folios[ino] : undefined) ?? super.folio(ino, index);
+  }
+  override ghostPage(ino: number, index: number): Rec<'ghostPage'> {
+    return (index === 0 ? this.#ghostPages[ino] : undefined) ?? super.ghostPage(ino, index);
+  }
+  override lockRecord(lock: LockRef): LockRecord {
+    if (lock.index !== 0) return super.lockRecord(lock);
+    const ofClass = this.#locks[lock.class.number]!;
+    const known = ofClass[lock.instance];
+    if (known !== undefined) return known;
+    const record = super.lockRecord(lock);
+    while (ofClass.length <= lock.instance) ofClass.push(undefined);
+    ofClass[lock.instance] = record;
+    return record;
   }
   override taskRecord(task: number): Rec<'task'> {
     return this.#tasks[task] ?? super.taskRecord(task);

@@ -4,13 +4,14 @@
  *   i_rwsem ▸ (grow past the inline bytes: convert) ▸ invalidate_lock exclusive ▸ handle: i_disksize, i_size
  *           ▸ truncate_pagecache ▸ ext4_truncate: inline cut, or extents
  *
- * Not modelled: the orphan list (one truncate is one or two handles here).
+ * A shrinking inode is on the orphan list from the handle that sets i_size to the one that has cut the last block.
  */
 import { truncateExtents } from '../balloc/mapBlocks.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { inlineDataTruncate } from '../inline/ops.ts';
 import { isReg } from '../inode/layout.ts';
+import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
@@ -69,6 +70,7 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
     }
     yield* locked(k, iDataSem(ino), 'exclusive', 'i_disksize = i_size = new size', () => {
       const inode = k.inode(ino);
+      if (shrink) orphanAdd(k, ino);
       inode.disksize = size;
       markInodeDirty(k, ino);
       inode.size = size;
@@ -123,6 +125,7 @@ export function* truncate(k: Kernel, ino: number): Op<Result<void>> {
     inode.disksize = inode.size;
     if (hasFlag(k, ino, 'extents')) truncateExtents(k, ino, Math.ceil(inode.size / k.blockSize));
     else markInodeDirty(k, ino);
+    if (inode.nlink > 0) orphanDel(k, ino);
   });
   yield* journalStop(k);
 }

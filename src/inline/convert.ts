@@ -1,0 +1,203 @@
+/**
+ * Conversions that the current kernel does not do: what the proposed designs put in the place of
+ * `ext4_convert_inline_data`. Each is one function that a design hands to the hooks.
+ *
+ *   throughPageCache   folio 0 is the source and the target: buffers, dirty, written back like any other page
+ *   pendingAtFault     the pending state of write(2), entered from a fault: a delayed block, nothing allocated
+ *   allocateFirst      a block off-tree is written and waited for, then one handle switches the inode over
+ *
+ * Order: handle ▸ folio lock ▸ xattr_sem ▸ i_data_sem.
+ */
+import { freeBlocks, newBlock } from '../balloc/balloc.ts';
+import { cleanBdevAlias } from '../device/buffer.ts';
+import { addOrderedInode, journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
+import { writeMedium } from '../device/medium.ts';
+import { isErr, type Result } from '../errno.ts';
+import { hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
+import type { Kernel } from '../kernel.ts';
+import { folioLock, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
+import { blockWriteBegin, daGetBlockPrep } from '../pagecache/buffers.ts';
+import {
+  createEmptyBuffers,
+  folioData,
+  getFolioLocked,
+  markFolioDirty,
+  unlockFolio,
+} from '../pagecache/folio.ts';
+import { BH } from '../state/tables.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { insert } from '../volume/extent.ts';
+import { convertInlineDataToExtent, destroyInlineDataNolock, readInlineFolio } from './ops.ts';
+
+export type Flush = (ino: number) => Op<void>;
+
+/** What the inode is now; a file without inline data loses MAY_INLINE_DATA on the way, as everywhere. */
+function* stateOf(k: Kernel, ino: number): Op<'blocks' | 'inline' | 'pending'> {
+  return yield* step(k, 'ext4_has_inline_data?', () => {
+    const inode = k.inode(ino);
+    if (!hasInlineData(k, ino)) {
+      inode.mayInline = false;
+      return 'blocks';
+    }
+    return inode.mayInline ? 'inline' : 'pending';
+  });
+}
+
+/**
+ * Converts through folio 0, as write(2) does without delayed allocation.
+ * @returns ENOSPC
+ * @locks   handle ▸ folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
+ */
+export function* throughPageCache(k: Kernel, ino: number, flush: Flush): Op<Result<void>> {
+  const state = yield* stateOf(k, ino);
+  if (state === 'blocks') return;
+  if (state === 'pending') {
+    yield* call(k, 'filemap_flush', () => flush(ino));
+    const still = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
+    if (!still) return;
+  }
+  return yield* call(k, 'ext4_convert_inline_data_to_extent', () => convertInlineDataToExtent(k, ino));
+}
+
+/**
+ * INLINE → PENDING from a fault or a growing truncate: a delayed block under folio 0, decided under the folio lock and
+ * xattr_sem exclusive. MAYBE → BLOCK under the same locks.
+ * @returns ENOSPC when no block can be promised
+ * @locks   folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
+ */
+export function* pendingAtFault(k: Kernel, ino: number): Op<Result<void>> {
+  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  yield* lock(k, xattrSem(ino));
+  const size = yield* step(k, 'inline under the folio lock?', () => {
+    const inode = k.inode(ino);
+    if (!hasInlineData(k, ino)) {
+      inode.mayInline = false;
+      return 0;
+    }
+    if (!inode.mayInline) return 0;
+    if (!k.folio(ino, 0).uptodate) readInlineFolio(k, ino, 0);
+    return inode.inlineSize;
+  });
+  let ret: Result<void> = undefined;
+  if (size > 0) {
+    ret = yield* call(k, 'ext4_block_write_begin', () =>
+      blockWriteBegin(k, ino, 0, 0, size, daGetBlockPrep, false),
+    );
+    if (!isErr(ret)) {
+      yield* step(k, 'folio_mark_dirty; clear MAY_INLINE_DATA', () => {
+        k.reach('pending');
+        k.fbuf(ino, 0).state &= ~BH.new;
+        markFolioDirty(k, ino, 0);
+        k.inode(ino).mayInline = false;
+      });
+    }
+  }
+  yield* unlock(k, xattrSem(ino));
+  yield* unlockFolio(k, ino, 0);
+  return ret;
+}
+
+/**
+ * A block off-tree takes the bytes and reaches the medium; then one handle destroys the inline data and maps the
+ * block. A failure before the switch leaves the inode as it was.
+ * @param underFolioLock  hold folio 0's lock over the switch, so that no write(2) stands between begin and end
+ * @returns               ENOSPC
+ * @locks                 handle ▸ (folio 0) ▸ xattr_sem exclusive ▸ i_data_sem
+ */
+export function* allocateFirst(
+  k: Kernel,
+  ino: number,
+  underFolioLock: boolean,
+  flush: Flush,
+): Op<Result<void>> {
+  const state = yield* stateOf(k, ino);
+  if (state === 'blocks') return;
+  if (state === 'pending') {
+    yield* call(k, 'filemap_flush', () => flush(ino));
+    const still = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
+    if (!still) return;
+  }
+  yield* journalStart(k);
+  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  if (!underFolioLock) yield* unlockFolio(k, ino, 0);
+  const block = yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_mb_new_block', () =>
+    newBlock(k, ino, false),
+  );
+  if (!isErr(block)) {
+    yield* lock(k, xattrSem(ino));
+    const filled = yield* step(k, 'write the block and wait', () => {
+      if (!hasInlineData(k, ino)) return false;
+      if (!k.folio(ino, 0).uptodate) readInlineFolio(k, ino, 0);
+      cleanBdevAlias(k, block);
+      writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `conversion ino ${ino}`);
+      return true;
+    });
+    if (filled) {
+      yield* destroyInlineDataNolock(k, ino);
+      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_set_blocks', () => mapFolioZero(k, ino, block));
+    } else {
+      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_free_blocks', () => freeBlocks(k, ino, block, 1));
+    }
+    yield* unlock(k, xattrSem(ino));
+  }
+  if (underFolioLock) yield* unlockFolio(k, ino, 0);
+  yield* journalStop(k);
+  return isErr(block) ? block : undefined;
+}
+
+/** Inside a step, under i_data_sem: logical block 0 is `block`, written; folio 0's first buffer knows. */
+export function mapFolioZero(k: Kernel, ino: number, block: number): void {
+  const root = insert(iData(k, ino), 0, block, 1, false);
+  if (root === 'full') return;
+  k.inode(ino).iData = root;
+  markInodeDirty(k, ino);
+  updateFsyncTrans(k, ino, true);
+  addOrderedInode(k, ino);
+  createEmptyBuffers(k, ino, 0);
+  const bh = k.fbuf(ino, 0);
+  bh.state = (bh.state & BH.dirty) | BH.mapped | BH.uptodate;
+  bh.block = block;
+}
+
+/**
+ * PENDING → BLOCK at writeback in one handle: a block off-tree gets folio 0's bytes, then inline data is destroyed and
+ * the block is mapped, together. A crash before the commit keeps the old inline bytes, one after it has the new.
+ * @returns ENOSPC
+ * @locks   handle ▸ folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
+ */
+export function* switchAtWriteback(k: Kernel, ino: number): Op<Result<void>> {
+  yield* journalStart(k);
+  yield* lock(k, folioLock(ino, 0));
+  yield* lock(k, xattrSem(ino));
+  const pending = yield* step(k, 'still pending?', () => hasInlineData(k, ino) && k.folio(ino, 0).present);
+  let ret: Result<void> = undefined;
+  if (pending) {
+    const block = yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_mb_new_block', () => {
+      const reserved = k.inode(ino).delayed?.includes(0) ?? false;
+      const found = newBlock(k, ino, reserved);
+      if (!isErr(found) && reserved) dropDelayedZero(k, ino);
+      return found;
+    });
+    if (isErr(block)) ret = block;
+    else {
+      yield* step(k, 'write the block and wait', () => {
+        cleanBdevAlias(k, block);
+        writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `switch ino ${ino}`);
+      });
+      yield* destroyInlineDataNolock(k, ino);
+      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_set_blocks', () => mapFolioZero(k, ino, block));
+    }
+  }
+  yield* unlock(k, xattrSem(ino));
+  yield* unlock(k, folioLock(ino, 0));
+  yield* journalStop(k);
+  return ret;
+}
+
+/** Inside a step: the reservation of block 0 was used by `newBlock`; only the extent goes. */
+function dropDelayedZero(k: Kernel, ino: number): void {
+  const inode = k.inode(ino);
+  const rest = (inode.delayed ?? []).filter((lblk) => lblk !== 0);
+  inode.delayed = rest.length === 0 ? null : rest;
+}
