@@ -9,8 +9,11 @@ import type { Result } from './errno.ts';
 import type { Kernel } from './kernel.ts';
 import type { Op } from './task.ts';
 
-/** What a page fault hook answers. `locked`: the folio is locked, map it writable. */
-export type VmFault = 'locked' | 'nopage' | 'retry' | 'sigbus';
+/**
+ * What a page fault hook answers. `locked`: the folio is locked, map it writable. `retry` and `sigbus-released`: the
+ * hook has given mmap_lock back, as VM_FAULT_RETRY means.
+ */
+export type VmFault = 'locked' | 'nopage' | 'retry' | 'sigbus' | 'sigbus-released';
 
 /** The mapping that is being made or faulted. */
 export interface VmaView {
@@ -26,6 +29,8 @@ export interface WriteBegin {
   readonly index: number;
   /** fsdata of the kernel: how write_end must finish. */
   readonly mode: 'plain' | 'convert' | 'nodelalloc';
+  /** write_begin took the inline path: a handle is open. The kernel does not hand this on. */
+  readonly inline: boolean;
 }
 
 /** Why writepages runs. */
@@ -55,6 +60,13 @@ export interface Hooks {
   pageMkwrite(k: Kernel, vma: VmaView, index: number): Op<VmFault>;
   /** ->write_begin of an aops table. @source fs/ext4/inode.c ext4_da_write_begin, ext4_write_begin */
   writeBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>>;
+  /**
+   * Does write_begin's decision for the inode still stand? Inside a step: asked under xattr_sem when room is made, and
+   * again under the lock of folio 0. The kernel does not ask: it looked at MAY_INLINE_DATA once, before both locks.
+   */
+  stillInline(k: Kernel, ino: number): boolean;
+  /** Conversion by a write(2) that outgrows the inode, without delayed allocation. @source ext4_convert_inline_data_to_extent */
+  convertForWrite(k: Kernel, ino: number): Op<Result<void>>;
   /** ->write_end; returns bytes copied. @source fs/ext4/inode.c ext4_da_write_end, ext4_write_end */
   writeEnd(
     k: Kernel,
@@ -64,6 +76,8 @@ export interface Hooks {
     copied: number,
     begin: WriteBegin,
   ): Op<Result<number>>;
+  /** Is there anything for writepages to do? Inside a step. @source include/linux/fs.h mapping_tagged(DIRTY) */
+  needsWritepages(k: Kernel, ino: number): boolean;
   /** The inline branch of writepages. @source fs/ext4/inode.c ext4_do_writepages */
   writepagesInline(k: Kernel, ino: number, wbc: WritebackControl): Op<InlineVerdict>;
   /** Growing an inline file by truncate(2), under i_rwsem. @source fs/ext4/inode.c ext4_setattr */

@@ -87,6 +87,30 @@ export function modelZero(k: Kernel, ino: number, from: number, to: number): voi
   }
 }
 
+/** Bytes [from, to) are cut out, or as many zeros are put in at `from`: what follows moves. */
+export function modelShift(
+  k: Kernel,
+  ino: number,
+  from: number,
+  to: number,
+  how: 'collapse' | 'insert',
+): void {
+  const ghost = k.ghost(ino);
+  if (!ghost.live) return;
+  const { size } = ghost;
+  const head = modelRead(k, ino, 0, from);
+  const gone = how === 'collapse';
+  const rest = modelRead(k, ino, gone ? to : from, size);
+  const parts = gone ? [head, rest] : [head, Bytes.zero(to - from), rest];
+  const bytes = Bytes.concat(parts);
+  for (const index of k.world.secondKeys('ghostPage', ino)) k.ghostPage(ino, index).data = null;
+  ghost.size = bytes.length;
+  for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+    const piece = bytes.slice(at, Math.min(bytes.length, at + PAGE_SIZE));
+    if (!piece.isZero()) modelWrite(k, ino, at, piece);
+  }
+}
+
 /** What a durability call will have promised: taken when it starts, given to `modelPromise` when it returns. */
 export interface PromiseOf {
   readonly size: number;
@@ -103,14 +127,26 @@ export function modelSnapshot(k: Kernel, ino: number): PromiseOf | null {
   return { size: ghost.size, pages: pages.filter(([, data]) => data !== null) };
 }
 
-/** The call returned: this must survive. */
-export function modelPromise(k: Kernel, ino: number, what: PromiseOf | null): void {
+/**
+ * The call returned: this must survive, and what was promised before outside bytes [from, to), which are whole pages.
+ */
+export function modelPromise(
+  k: Kernel,
+  ino: number,
+  what: PromiseOf | null,
+  from = 0,
+  to: number = Number.POSITIVE_INFINITY,
+): void {
   const ghost = k.ghost(ino);
   if (!ghost.live || what === null) return;
+  const inside = (index: number): boolean => index * PAGE_SIZE >= from && index * PAGE_SIZE < to;
   ghost.promised = true;
-  ghost.promisedSize = what.size;
-  for (const index of k.world.secondKeys('ghostPage', ino)) k.ghostPage(ino, index).promised = null;
-  for (const [index, data] of what.pages) k.ghostPage(ino, index).promised = data;
+  ghost.promisedSize =
+    to === Number.POSITIVE_INFINITY ? what.size : Math.min(what.size, Math.max(ghost.promisedSize, to));
+  for (const index of k.world.secondKeys('ghostPage', ino)) {
+    if (inside(index)) k.ghostPage(ino, index).promised = null;
+  }
+  for (const [index, data] of what.pages) if (inside(index)) k.ghostPage(ino, index).promised = data;
 }
 
 /** What was promised, from `pos`, up to the promised size. */

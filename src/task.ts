@@ -6,8 +6,9 @@
  *   yield* lock(k, xattrSem(ino), 'exclusive');
  *   const ret = yield* call(k, 'ext4_convert_inline_data', () => convertInlineData(k, ino));
  *
- * The closure of a step is run again whenever the explorer passes that point, long after the generator has moved
- * on: it may capture constants only, never a variable that is assigned later (`const at = next` inside a loop).
+ * The closure of a step is run again when the explorer passes that point, long after the generator has moved on: it
+ * may capture constants only, never a variable that is assigned later (`const at = next` inside a loop). It is run
+ * once per content of the tables that it touches, so it may depend on nothing but records and constants.
  *
  * A request is an object that must be run with `yield*`. The tracker counts those made and those started: one
  * that was made and not started by the next step is an error naming the line (the forgotten `yield*`).
@@ -23,6 +24,11 @@ export type RequestKind = 'step' | 'wait' | 'lock' | 'trylock' | 'unlock' | 'cal
 /** A task that has the kernel to itself met a request that only another task could grant. */
 export class WouldBlock extends Error {
   override readonly name = 'WouldBlock';
+
+  /** @param label  what the request says of itself: `down_write(&ei->xattr_sem)` */
+  constructor(label: string) {
+    super(`this would block: ${label}`);
+  }
 }
 
 /** A BUG_ON fired under a task that has the kernel to itself. */

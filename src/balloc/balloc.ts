@@ -1,25 +1,19 @@
 /**
- * Block allocation: bitmaps and group descriptors in the bdev cache, the free-block counter, delayed-allocation
- * reservations. First fit from the inode's group on: the kernel's goals, preallocation and buddy structures decide
- * *which* block, never *whether*, and block numbers are masked wherever the kernel is the referee.
+ * Blocks, counted: bitmaps and group descriptors in the bdev cache, the free-block counter, delayed-allocation
+ * reservations. *Which* blocks somebody gets is the business of `mballoc.ts`.
  *
  * All functions run inside a step of a task with a handle, unless they say otherwise.
  */
 
 import type { Bytes } from '../bytes/bytes.ts';
 import { readBuffer, setBuffer } from '../device/buffer.ts';
-import { dirtyMetadata, forgetBuffer, getWriteAccess } from '../device/journal.ts';
+import { dirtyMetadata, getWriteAccess } from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
-import { isReg } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
-import { clearBits, countFree, findFree, setBits, testBit, withBlockBitmap } from '../volume/bitmap.ts';
-import {
-  blocksInGroup,
-  groupDescLocation,
-  groupFirstBlock,
-  groupOfBlock,
-  groupOfInode,
-} from '../volume/geometry.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { countFree, findFree, setBits, testBit, withBlockBitmap } from '../volume/bitmap.ts';
+import { blocksInGroup, groupDescLocation, groupFirstBlock, groupOfBlock } from '../volume/geometry.ts';
 import { BG_FLAGS, readGroupDesc } from '../volume/groupDesc.ts';
 import { initialBlockBitmap } from '../volume/image.ts';
 
@@ -42,12 +36,12 @@ export function writeDesc(k: Kernel, group: number, desc: Bytes): void {
 }
 
 /** The block bitmap of a group, made up when the group is BLOCK_UNINIT. @source ext4_read_block_bitmap_nowait */
-function readBlockBitmap(k: Kernel, group: number, desc: Bytes): Bytes {
+export function readBlockBitmap(k: Kernel, group: number, desc: Bytes): Bytes {
   if ((readGroupDesc(desc).flags & BG_FLAGS.BLOCK_UNINIT) !== 0) return initialBlockBitmap(k.geo, group);
   return readBuffer(k, k.geo.groups[group]!.blockBitmap);
 }
 
-function changeBlocks(k: Kernel, group: number, bits: Bytes): void {
+export function changeBlocks(k: Kernel, group: number, bits: Bytes): void {
   const { blockBitmap } = k.geo.groups[group]!;
   getWriteAccess(k, blockBitmap);
   setBuffer(k, blockBitmap, bits);
@@ -71,10 +65,11 @@ export function reservedBlocks(k: Kernel): number {
 
 /**
  * May `count` blocks be promised? Root may use its own reserve, and every lane is root.
+ * @param useReserved  EXT4_MB_USE_RESERVED: what is kept back for metadata, too
  * @source fs/ext4/balloc.c ext4_has_free_clusters
  */
-export function hasFreeBlocks(k: Kernel, count: number): boolean {
-  return k.sb.freeBlocks - k.sb.dirtyBlocks - reservedBlocks(k) >= count;
+export function hasFreeBlocks(k: Kernel, count: number, useReserved = false): boolean {
+  return k.sb.freeBlocks - k.sb.dirtyBlocks - (useReserved ? 0 : reservedBlocks(k)) >= count;
 }
 
 /**
@@ -95,42 +90,6 @@ export function releaseSpace(k: Kernel, ino: number, count: number): void {
   k.warnOn('reserve-underflow', given < count);
   inode.reserved -= given;
   k.sb.dirtyBlocks -= given;
-}
-
-/**
- * Allocates one block near the inode.
- * @param reserved  the block comes out of the inode's delayed-allocation reservation
- * @returns         the block number, or ENOSPC
- * @source          fs/ext4/mballoc.c ext4_mb_new_blocks
- */
-export function newBlock(k: Kernel, ino: number, reserved: boolean): Result<number> {
-  if (!reserved && !hasFreeBlocks(k, 1)) return err('ENOSPC');
-  const home = groupOfInode(k.geo, ino);
-  // Revoked blocks wait for their commit; the second pass takes them where the kernel would force it.
-  for (const revoked of [false, true]) {
-    for (let i = 0; i < k.geo.groupCount; i++) {
-      const group = (home + i) % k.geo.groupCount;
-      const bits = readBlockBitmap(k, group, readDesc(k, group));
-      const bit = firstFree(k, group, bits, revoked);
-      if (bit === undefined) continue;
-      changeBlocks(k, group, setBits(bits, bit));
-      k.sb.freeBlocks--;
-      const inode = k.inode(ino);
-      inode.blocks += k.blockSize / 512;
-      if (reserved) releaseSpace(k, ino, 1);
-      return groupFirstBlock(k.geo, group) + bit;
-    }
-  }
-  return err('ENOSPC');
-}
-
-function firstFree(k: Kernel, group: number, bits: Bytes, revoked: boolean): number | undefined {
-  const limit = blocksInGroup(k.geo, group);
-  const first = groupFirstBlock(k.geo, group);
-  let bit = findFree(bits, 0, 1, limit);
-  while (bit !== undefined && !revoked && k.buf(first + bit).revoke !== 0)
-    bit = findFree(bits, bit + 1, 1, limit);
-  return bit;
 }
 
 /** Free runs of a group, ascending. Inside a step. */
@@ -158,28 +117,6 @@ export function takeRun(k: Kernel, ino: number, start: number, count: number): v
 }
 
 /**
- * Frees blocks of an inode.
- * @param metadata  EXT4_FREE_BLOCKS_METADATA and _FORGET: the blocks are read through the bdev cache
- * @source          fs/ext4/mballoc.c ext4_free_blocks; fs/ext4/extents.c get_default_free_blocks_flags
- */
-export function freeBlocks(
-  k: Kernel,
-  ino: number,
-  start: number,
-  count: number,
-  metadata: boolean = !isReg(k.inode(ino).mode),
-): void {
-  for (let block = start; block < start + count; block++) {
-    if (metadata) forgetBuffer(k, block);
-    const group = groupOfBlock(k.geo, block);
-    const bits = readBlockBitmap(k, group, readDesc(k, group));
-    changeBlocks(k, group, clearBits(bits, block - groupFirstBlock(k.geo, group)));
-    k.sb.freeBlocks++;
-  }
-  k.inode(ino).blocks -= (k.blockSize / 512) * count;
-}
-
-/**
  * Is delayed allocation too risky now? The kernel also starts the flusher here when half of what is free is
  * promised; that wait is not modelled.
  * @source fs/ext4/inode.c ext4_nonda_switch
@@ -187,4 +124,19 @@ export function freeBlocks(
 export function nondaSwitch(k: Kernel): boolean {
   const { freeBlocks, dirtyBlocks } = k.sb;
   return 2 * freeBlocks < 3 * dirtyBlocks || freeBlocks < dirtyBlocks + FREECLUSTERS_WATERMARK;
+}
+
+/**
+ * After ENOSPC: is it worth another try? Blocks that were freed and wait for a commit are worth one.
+ * @param retries  how many there were, this one included
+ * @source fs/ext4/balloc.c ext4_should_retry_alloc
+ */
+export function* shouldRetryAlloc(k: Kernel, retries: number, commit: (k: Kernel) => Op<void>): Op<boolean> {
+  if (!k.hasJournal || retries > 3) return false;
+  const how = yield* step(k, 's_mb_free_pending?', () => {
+    if (k.sb.freed !== null || k.sb.freedCommitting !== null) return 'commit';
+    return hasFreeBlocks(k, 1) ? 'again' : 'no';
+  });
+  if (how === 'commit') yield* call(k, 'jbd2_journal_force_commit_nested', () => commit(k));
+  return how !== 'no';
 }

@@ -79,25 +79,42 @@ export function setHandOver(on: boolean): boolean {
 /** Longest value whose every byte `edit` keeps aside; a longer one is copied. */
 const EDIT_MAX = 1024;
 
-/** A buffer with room behind it, and how to get from its present version back to each older one. */
+const roundUp4 = (n: number): number => (n + 3) & ~3;
+
+/**
+ * A buffer with room behind it, and how to get from its present version back to each older one: the old bytes, filled
+ * up to whole words, and behind them the words `from` and `to`.
+ */
 class Store {
   readonly room: Uint8Array;
   /** The same, four bytes at a time. */
   readonly words: Int32Array;
+  /** Bytes of the content. */
+  readonly length: number;
   version = 0;
   /** A multiple of 4. */
   used: number;
-  /** Per version: from, to, and where in `room` the old bytes [from, to) are. */
-  readonly log: number[] = [];
 
-  constructor(room: Uint8Array, used: number) {
+  constructor(room: Uint8Array, length: number) {
     this.room = room;
     this.words = new Int32Array(room.buffer, room.byteOffset, room.length >> 2);
-    this.used = used;
+    this.length = length;
+    this.used = roundUp4(length);
+  }
+
+  /** Keeps [from, to) aside and goes on to the next version; false when there is no room left. */
+  keep(from: number, to: number): boolean {
+    const { used, words } = this;
+    const end = used + roundUp4(to - from);
+    if (end + 8 > this.room.length) return false;
+    this.room.copyWithin(used, from, to);
+    words[end >> 2] = from;
+    words[(end >> 2) + 1] = to;
+    this.used = end + 8;
+    this.version++;
+    return true;
   }
 }
-
-const roundUp4 = (n: number): number => (n + 3) & ~3;
 
 /** A copy of [from, to) of `u8` that nobody else writes to. */
 function copyRange(u8: Uint8Array, from: number, to: number): Uint8Array {
@@ -107,10 +124,12 @@ function copyRange(u8: Uint8Array, from: number, to: number): Uint8Array {
 }
 
 export class Bytes {
-  /** The content, exactly; stale when `#store` has gone on to another version. */
+  /** The content, exactly; stale when `#store` has gone on to another version. A slice looks into its parent's. */
   #u8: Uint8Array;
   #store: Store | null = null;
   #version = 0;
+  /** Where in the store's content this value begins: not 0 only in slices. */
+  #offset = 0;
   #lo = 0;
   #hi = 0;
   #digested = false;
@@ -128,11 +147,16 @@ export class Bytes {
   /** Puts an old version together again, in a buffer of its own. */
   #restore(store: Store): Uint8Array {
     const u8 = copyOf(this.#u8);
-    const { log, room } = store;
-    for (let at = store.version * 3 - 3; at >= this.#version * 3; at -= 3) {
-      const from = log[at]!;
-      const kept = log[at + 2]!;
-      u8.set(room.subarray(kept, kept + log[at + 1]! - from), from);
+    const first = this.#offset;
+    const { words, room } = store;
+    for (let version = store.version, end = store.used; version > this.#version; version--) {
+      const from = words[(end >> 2) - 2]!;
+      const to = words[(end >> 2) - 1]!;
+      end -= 8 + roundUp4(to - from);
+      // Old bytes from..to lie at `end`; what of them is in this value goes back to its place.
+      const low = Math.max(from, first);
+      const high = Math.min(to, first + u8.length);
+      if (low < high) u8.set(room.subarray(end + low - from, end + high - from), low - first);
     }
     this.#u8 = u8;
     this.#store = null;
@@ -142,26 +166,22 @@ export class Bytes {
   /** A value equal to this one whose bytes [from, to) the caller is about to write, and no others. */
   #successor(from: number, to: number): Bytes {
     const u8 = this.#view();
-    if (!handOver) return new Bytes(copyOf(u8));
+    if (!handOver || (to - from) * 2 > u8.length) return new Bytes(copyOf(u8));
     const store = this.#store;
-    if (store === null || store.used + to - from > store.room.length) return Bytes.#roomy(u8);
-    store.room.copyWithin(store.used, from, to);
-    store.log.push(from, to, store.used);
-    store.used = roundUp4(store.used + to - from);
+    if (store === null || u8.length !== store.length || !store.keep(from, to)) return Bytes.#roomy(u8);
     const next = new Bytes(u8);
     next.#store = store;
-    next.#version = ++store.version;
+    next.#version = store.version;
     return next;
   }
 
   /** A copy with room to go on from. */
   static #roomy(u8: Uint8Array): Bytes {
     const { length } = u8;
-    const used = roundUp4(length);
-    const room = take(used + Math.max(used, 4096));
+    const room = take(roundUp4(length) + Math.max(roundUp4(length), 4096));
     room.set(u8);
     const copy = new Bytes(room.subarray(0, length));
-    copy.#store = new Store(room, used);
+    copy.#store = new Store(room, length);
     return copy;
   }
 
@@ -276,9 +296,18 @@ export class Bytes {
     return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) >>> 0;
   }
 
+  /** Looks into this value's buffer: nothing is copied. */
   slice(from: number, to: number = this.#u8.length): Bytes {
     this.#range(from, to - from);
-    return from === 0 && to === this.#u8.length ? this : new Bytes(copyRange(this.#view(), from, to));
+    const u8 = this.#view();
+    if (from === 0 && to === u8.length) return this;
+    const part = new Bytes(u8.subarray(from, to));
+    if (this.#store !== null) {
+      part.#store = this.#store;
+      part.#version = this.#version;
+      part.#offset = this.#offset + from;
+    }
+    return part;
   }
 
   /** A new value with `source` laid over this one at `at`; the length stays. */
@@ -306,8 +335,14 @@ export class Bytes {
     return this.splice(at, Uint8Array.of(value));
   }
 
+  /** This value itself when it says so already. */
   putU16(at: number, value: number): Bytes {
-    return this.splice(at, Uint8Array.of(value, value >>> 8));
+    if (this.u16(at) === (value & 0xffff)) return this;
+    const next = this.#successor(at, at + 2);
+    next.#u8[at] = value;
+    next.#u8[at + 1] = value >>> 8;
+    if (this.#digested) this.#digestOf(next, at, at + 2);
+    return next;
   }
 
   putU32(at: number, value: number): Bytes {
@@ -338,34 +373,29 @@ export class Bytes {
     to = Math.min(roundUp4(to), this.length);
     const next = this.#successor(from, to);
     const u8 = next.#u8;
-    const store = next.#store!;
-    if (store.version === 0) {
+    const store = next.#store;
+    if (store === null || store.version === 0) {
       edit(u8);
       const before = this.#u8;
       while (from < to && u8[from] === before[from]) from++;
       return from === to ? this : next;
     }
-    const { room, words, log } = store;
-    const kept = log[store.version * 3 - 1]!;
+    const { room, words } = store;
+    const kept = store.used - 8 - roundUp4(to - from);
     try {
       edit(u8);
     } catch (error) {
       u8.set(room.subarray(kept, kept + to - from), from);
-      this.#takeBack(store, kept);
+      store.version--;
+      store.used = kept;
       throw error;
     }
     const past = (kept >> 2) - (from >> 2);
     for (let at = from >> 2, end = to >> 2; at < end; at++) if (words[at] !== words[at + past]) return next;
     for (let at = to & ~3; at < to; at++) if (u8[at] !== room[kept + at - from]) return next;
-    this.#takeBack(store, kept);
-    return this;
-  }
-
-  /** The newest version is given up again. */
-  #takeBack(store: Store, used: number): void {
     store.version--;
-    store.log.length -= 3;
-    store.used = used;
+    store.used = kept;
+    return this;
   }
 
   /** The digest of a value that differs from this one in [from, to), from this one's. */

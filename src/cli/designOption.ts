@@ -1,5 +1,5 @@
 /** `--design D` and `--mount M` as the commands take them. */
-import { DESIGNS, type Design, designById } from '../designs/index.ts';
+import { DESIGNS, type Design, designById, MAIN_DESIGNS } from '../designs/index.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
 import { didYouMean } from '../scenario/suggest.ts';
@@ -13,9 +13,10 @@ export function designNamed(id: string): Design {
   throw new UsageError(`unknown design ${id}${didYouMean(id, known)}; known: ${known.join(', ')}`);
 }
 
-/** `all`, or names separated by commas. */
+/** `all`, or names separated by commas; the main ones when nothing is asked. */
 export function designsNamed(text: string | undefined): readonly Design[] {
-  if (text === undefined || text === 'all') return DESIGNS;
+  if (text === undefined) return MAIN_DESIGNS;
+  if (text === 'all') return DESIGNS;
   return text.split(',').map(designNamed);
 }
 

@@ -6,7 +6,7 @@ import type { Bytes } from '../bytes/bytes.ts';
 import type { Design } from '../designs/design.ts';
 import { readMedium } from '../device/medium.ts';
 import { isErr } from '../errno.ts';
-import { inodeLayout, RESERVED_INO } from '../inode/layout.ts';
+import { inodeLayout, isDir, RESERVED_INO } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FileView, Line, LineResult } from '../scenario/ast.ts';
 import type { MountOption } from '../scenario/image.ts';
@@ -15,8 +15,8 @@ import { type Session, startSession } from '../scenario/session.ts';
 import { Machine } from '../sched/machine.ts';
 import type { LineOutcome } from '../state/effects.ts';
 import { remount } from '../vfs/mount.ts';
-import { igetInode, listNames } from '../vfs/namei.ts';
-import { peekBlock, peekBytes, peekFile, peekRaw, peekRoot } from '../vfs/peek.ts';
+import { igetInode } from '../vfs/namei.ts';
+import { peekBlock, peekBytes, peekDirectory, peekFile, peekLink, peekLookup, peekRaw } from '../vfs/peek.ts';
 import { inodeLocation } from '../volume/geometry.ts';
 import type { Image } from '../volume/image.ts';
 import { xattrBlockEntries, xattrBlockValue } from '../xattr/block.ts';
@@ -71,19 +71,21 @@ export function runLinear({ image, mount, design, lines }: LinearRun): Run {
   return { steps, final: finalState(session, steps) };
 }
 
+/** The paths that a line makes known: all it names but what `ls` lists and what a new symlink says. */
 function pathsOf({ command }: Line): string[] {
+  if (command.verb === 'ls') return [];
+  if (command.verb === 'ln' && command.symbolic) return [command.to];
   return Object.entries(command).flatMap(([key, value]) =>
     (key === 'path' || key === 'from' || key === 'to') && typeof value === 'string' ? [value] : [],
   );
 }
 
-/** Every known file that exists, as GETFLAGS, stat, cachestat and the block device would show it. */
+/** Everything known that exists, as GETFLAGS, stat, cachestat and the block device would show it. */
 function look(k: Kernel, known: ReadonlySet<string>): Record<string, FileState> {
-  const names = peekRoot(k);
   const out: Record<string, FileState> = {};
   for (const path of [...known].sort()) {
-    const ino = names.get(path.slice(1));
-    if (ino === undefined || isErr(igetInode(k, ino))) continue;
+    const ino = peekLookup(k, path);
+    if (ino === undefined || ino === RESERVED_INO.root || isErr(igetInode(k, ino))) continue;
     const { size, blocks, inline } = peekFile(k, ino);
     const dirtyPages = k.folioIndexes(ino).filter((index) => k.folio(ino, index).tagDirty).length;
     out[path] = { ino, size, blocks, inline, dirtyPages, raw: peekRaw(k, ino).toHex() };
@@ -112,32 +114,42 @@ function finalState(session: Session, steps: readonly RunStep[]): FinalState {
       .slice(offset, offset + k.geo.inodeSize)
       .toHex();
   }
-  const files: Record<string, FileView> = {};
-  const links: Record<string, number> = {};
-  const xattrs: Record<string, Record<string, string>> = {};
-  igetInode(k, RESERVED_INO.root);
-  links['/'] = k.inode(RESERVED_INO.root).nlink;
-  for (const [name, ino] of peekRoot(k)) {
-    const path = `/${name}`;
-    if (isErr(igetInode(k, ino))) continue;
-    const { size, blocks, inline } = peekFile(k, ino);
-    files[path] = { ino, size, blocks, inline, content: peekBytes(k, ino, 0, size).toHex() };
-    links[path] = k.inode(ino).nlink;
-    const found = xattrsOf(k, ino);
-    if (Object.keys(found).length > 0) xattrs[path] = found;
+  const view: View = { files: {}, dirs: {}, symlinks: {}, links: {}, xattrs: {} };
+  visit(k, RESERVED_INO.root, '/', view);
+  return { ...view, inodes };
+}
+
+/** What a walk through the volume collects. */
+interface View {
+  readonly files: Record<string, FileView>;
+  readonly dirs: Record<string, DirView>;
+  readonly symlinks: Record<string, string>;
+  readonly links: Record<string, number>;
+  readonly xattrs: Record<string, Record<string, string>>;
+}
+
+/** One inode and, when it is a directory, all below it. The root's lost+found is left out. */
+function visit(k: Kernel, ino: number, path: string, view: View): void {
+  if (isErr(igetInode(k, ino))) return;
+  const target = peekLink(k, ino);
+  if (target !== null) {
+    view.symlinks[path] = target;
+    return;
   }
-  const root = peekFile(k, RESERVED_INO.root);
-  const names = listNames(k, RESERVED_INO.root);
-  const dirs: Record<string, DirView> = {
-    '/': {
-      ino: root.ino,
-      size: root.size,
-      blocks: root.blocks,
-      inline: root.inline,
-      names: isErr(names) ? [] : names.filter((name) => name !== 'lost+found'),
-    },
-  };
-  return { files, inodes, dirs, symlinks: {}, links, xattrs };
+  const { size, blocks, inline } = peekFile(k, ino);
+  const sight = { ino, size, blocks, inline };
+  view.links[path] = k.inode(ino).nlink;
+  const xattrs = xattrsOf(k, ino);
+  if (Object.keys(xattrs).length > 0) view.xattrs[path] = xattrs;
+  if (!isDir(k.inode(ino).mode)) {
+    view.files[path] = { ...sight, content: peekBytes(k, ino, 0, size).toHex() };
+    return;
+  }
+  const entries = peekDirectory(k, ino).filter(([name]) => path !== '/' || name !== 'lost+found');
+  view.dirs[path] = { ...sight, names: entries.map(([name]) => name) };
+  for (const [name, child] of entries.toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) {
+    visit(k, child, path === '/' ? `/${name}` : `${path}/${name}`, view);
+  }
 }
 
 /** Every xattr of an inode by its full name; hex values. */

@@ -10,11 +10,11 @@
 
 import { journalStart, journalStop } from '../device/journal.ts';
 import type { InlineVerdict } from '../hooks.ts';
-import { destroyInline } from '../inline/ops.ts';
+import { convertInlineDataToExtent, destroyInline } from '../inline/ops.ts';
 import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock } from '../locks/lock.ts';
-import { blockDirtyFolio } from '../pagecache/folio.ts';
+import { blockDirtyFolio, mappingTagged } from '../pagecache/folio.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { convert, daWriteBegin, daWriteEnd, pageMkwrite, writeBegin, writeEnd } from '../vfs/aops.ts';
@@ -53,6 +53,15 @@ export const mkwriteConvert: Design = defineDesign(null, {
       return yield* k.mount.delalloc
         ? daWriteEnd(k, ino, pos, len, copied, begin)
         : writeEnd(k, ino, pos, len, copied, begin);
+    },
+    stillInline() {
+      return true;
+    },
+    *convertForWrite(k, ino) {
+      return yield* call(k, 'ext4_convert_inline_data_to_extent', () => convertInlineDataToExtent(k, ino));
+    },
+    needsWritepages(k, ino) {
+      return mappingTagged(k, ino, 'tagDirty');
     },
     *writepagesInline(k, ino) {
       return yield* destroyAtWritepages(k, ino);

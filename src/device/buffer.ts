@@ -88,8 +88,14 @@ export function setRawInode(k: Kernel, ino: number, data: Bytes): void {
 
 /** The block that holds an inode. */
 export function inodeBlock(k: Kernel, ino: number): number {
-  return inodeLocation(k.geo, ino).block;
+  if (ino !== asked.ino || k.geo !== asked.geo) {
+    asked = { geo: k.geo, ino, block: inodeLocation(k.geo, ino).block };
+  }
+  return asked.block;
 }
+
+/** The last answer of `inodeBlock`: a write asks for the block of its inode four times. */
+let asked: { geo: Geometry | null; ino: number; block: number } = { geo: null, ino: 0, block: 0 };
 
 /** Changes the content of a buffer that is not an inode-table block. The caller has write access. */
 export function setBuffer(k: Kernel, block: number, data: Bytes): void {

@@ -127,12 +127,20 @@ export function updateFsyncTrans(k: Kernel, ino: number, datasync: boolean): voi
   if (datasync) inode.datasyncTx = TX_RUNNING;
 }
 
-/** ext4_jbd2_inode_add_write: the commit writes this inode's mapped dirty data first. */
-export function addOrderedInode(k: Kernel, ino: number): void {
-  if (k.hasJournal && k.mount.data === 'ordered') {
-    k.inode(ino).orderedTx = TX_RUNNING;
-    k.journal.running = true;
-  }
+/**
+ * Puts bytes [start, end] of a file on the list of ordered data: the commit waits for them, and writes them first when
+ * `write` is set now or was set before while the inode was in core.
+ * @source fs/ext4/ext4_jbd2.h ext4_jbd2_inode_add_write, ext4_jbd2_inode_add_wait; fs/jbd2/transaction.c jbd2_journal_file_inode
+ */
+export function addOrderedInode(k: Kernel, ino: number, start: number, end: number, write: boolean): void {
+  if (!k.hasJournal || k.mount.data !== 'ordered') return;
+  const inode = k.inode(ino);
+  const fresh = inode.orderedEnd === 0;
+  inode.orderedStart = fresh ? start : Math.min(inode.orderedStart, start);
+  inode.orderedEnd = fresh ? end : Math.max(inode.orderedEnd, end);
+  inode.orderedTx |= TX_RUNNING;
+  if (write) inode.orderedWrite = true;
+  k.journal.running = true;
 }
 
 /**
@@ -162,7 +170,7 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
     'wait for t_updates to drain',
     () => k.journal.updates === 0,
     () => {
-      const { journal } = k;
+      const { journal, sb } = k;
       journal.locked = false;
       journal.running = false;
       for (const block of k.world.firstKeys('buf')) {
@@ -178,11 +186,12 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
         const inode = k.inode(ino);
         if (inode.syncTx === TX_RUNNING) inode.syncTx = TX_COMMITTING;
         if (inode.datasyncTx === TX_RUNNING) inode.datasyncTx = TX_COMMITTING;
-        if (inode.orderedTx === TX_RUNNING) {
-          inode.orderedTx = TX_COMMITTING;
-          inodes.push(ino);
-        }
+        if (inode.orderedTx === 0) continue;
+        inode.orderedTx = TX_COMMITTING;
+        if (inode.orderedWrite) inodes.push(ino);
       }
+      sb.freedCommitting = sb.freed;
+      sb.freed = null;
       return inodes.join(',');
     },
   );
@@ -208,8 +217,11 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
       const inode = k.inode(ino);
       if (inode.syncTx === TX_COMMITTING) inode.syncTx = TX_NONE;
       if (inode.datasyncTx === TX_COMMITTING) inode.datasyncTx = TX_NONE;
-      if (inode.orderedTx === TX_COMMITTING) inode.orderedTx = TX_NONE;
+      inode.orderedTx &= ~TX_COMMITTING;
+      if (inode.orderedTx === TX_NONE) inode.orderedStart = inode.orderedEnd = 0;
     }
+    // ext4_process_freed_data: what was freed may be given out again.
+    k.sb.freedCommitting = null;
     k.journal.log = [...(k.journal.log ?? []), entry];
     k.journal.committing = false;
     if (k.sink.listen !== null) k.emit({ type: 'commit', blocks });

@@ -20,6 +20,7 @@ import type { Kernel } from '../kernel.ts';
 import type { FlatWorld } from '../state/flat.ts';
 import { wordOf } from '../state/flat.ts';
 import { ForgottenYield, forgotten, type Op, type Request } from '../task.ts';
+import { Footprints } from './footprint.ts';
 import { MAX_TASKS, type Subject } from './subject.ts';
 
 /** When the request of a node may run. */
@@ -56,6 +57,12 @@ export class Frame {
 const nothing = (): undefined => undefined;
 const always = (): boolean => true;
 
+/** What a step did: the task's next place, and the words that it wrote. */
+export interface Outcome {
+  readonly next: Node;
+  readonly writes: Int32Array;
+}
+
 /** A task after some results. Fields are cached from the request so that the search looks nowhere else. */
 export class Node {
   readonly id: number;
@@ -77,6 +84,10 @@ export class Node {
   readonly ready: () => boolean;
   /** Address of the lock's record; −1 when there is none. */
   readonly lockAt: number;
+
+  /** Steps: what it did on states that look the same to it. */
+  readonly footprints: Footprints = new Footprints();
+  readonly outcomes: Outcome[] = [];
 
   /** Children: the two met first, then the others. */
   v0: unknown = undefined;

@@ -17,9 +17,9 @@
 import type { Node } from './automaton.ts';
 import { waitForCycle } from './deadlock.ts';
 import { Graph } from './graph.ts';
-import { checkClosure } from './paranoid.ts';
+import { checkClosure, checkStep, type Tried } from './paranoid.ts';
 import { PathCounts } from './pathCounts.ts';
-import { NO_DEADLOCK, type Subject } from './subject.ts';
+import { MAX_STEPS, NO_DEADLOCK, type Subject } from './subject.ts';
 import { ExactVisited, StateSet, Visited } from './visited.ts';
 import { StepError, Walk } from './walk.ts';
 import { Watch } from './watch.ts';
@@ -74,6 +74,8 @@ export interface Exhausted {
   /** States where a BUG_ON ended everything. */
   readonly halted: number;
   readonly deadlocks: number;
+  /** A step that was taken again and again until the search gave up; null when every schedule had an end. */
+  readonly endless: string | null;
   /** In the order of the subject's invariants, the deadlock last. */
   readonly found: readonly Found[];
   readonly graph: Graph | null;
@@ -105,10 +107,8 @@ class Stack {
   /** Tasks that can run there, and those not tried yet. */
   enabled: Int32Array = new Int32Array(256);
   todo: Int32Array = new Int32Array(256);
-  /** How to come back: the undo log, the digests, the node that the task left for the next depth. */
+  /** How to come back: the undo log, the digest of control, the node that the task left for the next depth. */
   mark: Int32Array = new Int32Array(256);
-  z1: Int32Array = new Int32Array(256);
-  z2: Int32Array = new Int32Array(256);
   c1: Int32Array = new Int32Array(256);
   c2: Int32Array = new Int32Array(256);
   readonly left: Node[] = [];
@@ -120,18 +120,7 @@ class Stack {
 
   room(depth: number): void {
     if (depth < this.todo.length) return;
-    for (const name of [
-      'enabled',
-      'todo',
-      'mark',
-      'z1',
-      'z2',
-      'c1',
-      'c2',
-      'who',
-      'node',
-      'preemptions',
-    ] as const) {
+    for (const name of ['enabled', 'todo', 'mark', 'c1', 'c2', 'who', 'node', 'preemptions'] as const) {
       const bigger = new Int32Array(this[name].length * 2);
       bigger.set(this[name]);
       this[name] = bigger;
@@ -165,6 +154,7 @@ class DepthFirst {
   #bounded = false;
   #cyclic = false;
   #any = false;
+  #endless: string | null = null;
 
   constructor(walk: Walk, options: ExhaustiveOptions) {
     this.#walk = walk;
@@ -197,16 +187,19 @@ class DepthFirst {
           continue;
         }
         if (this.#transitions >= budget || (this.#any && stopAtFirst)) break;
+        if (depth >= MAX_STEPS) {
+          this.#endless = this.#walk.where(task);
+          break;
+        }
         if ((this.#transitions & (POLL - 1)) === POLL - 1 && this.#interrupted()) break;
         task = 31 - Math.clz32(rest & -rest);
         stack.todo[depth] = rest & (rest - 1);
         stack.who[depth] = task;
         stack.left[depth] = this.#walk.at[task]!;
-        if (paranoid > 0 && this.#transitions % paranoid === 0)
-          for (let each = 0; each < this.#walk.tasks; each++)
-            checkClosure(this.#walk, each, ((stack.enabled[depth]! >>> each) & 1) === 1);
+        const tried = paranoid > 0 && this.#transitions % paranoid === 0 ? this.#check(task) : null;
         this.#transitions++;
         this.#walk.step(task);
+        if (tried !== null) checkStep(this.#walk, task, stack.left[depth]!, tried);
         if (!this.#arrive(task)) this.#back();
       }
       complete = stack.todo.subarray(0, this.#depth + 1).every((rest) => rest === 0);
@@ -225,6 +218,7 @@ class DepthFirst {
       endStates: [...this.#endStates].sort(),
       halted: this.#halted,
       deadlocks: this.#deadlocks,
+      endless: this.#endless,
       found: this.#found.filter((each) => each !== undefined),
       graph: this.#graph,
       bytes: this.#nodes.bytes + (this.#states === this.#nodes ? 0 : this.#states.bytes) + this.#counts.bytes,
@@ -233,14 +227,25 @@ class DepthFirst {
 
   #start(): void {
     this.#watch.start();
-    const spread = this.#bound < 0 ? 0 : mixBound(0);
-    const { node, state } = this.#number(0, spread);
+    this.#insertNode(0);
+    if (this.#bound >= 0) this.#insertState();
     const can = this.#walk.runnable();
-    this.#graph?.add(can, state);
-    this.#enter(0, node, can, can, 0);
+    this.#graph?.add(can, 0);
+    this.#enter(0, 0, can, can, 0);
     if (can !== 0) return;
-    this.#end(state, -1);
+    this.#end(0, -1);
     this.#counts.addEnd(0, 0);
+  }
+
+  /** Checks every task's closure, and tries the step that `task` is about to take. */
+  #check(task: number): Tried | null {
+    const enabled = this.#stack.enabled[this.#depth]!;
+    let tried: Tried | null = null;
+    for (let each = 0; each < this.#walk.tasks; each++) {
+      const found = checkClosure(this.#walk, each, ((enabled >>> each) & 1) === 1);
+      if (each === task) tried = found;
+    }
+    return tried;
   }
 
   /** Takes the last step of the path back. */
@@ -250,8 +255,6 @@ class DepthFirst {
     const depth = this.#depth;
     const task = stack.who[depth]!;
     world.undo(stack.mark[depth]!);
-    world.z1 = stack.z1[depth]!;
-    world.z2 = stack.z2[depth]!;
     this.#walk.c1 = stack.c1[depth]!;
     this.#walk.c2 = stack.c2[depth]!;
     this.#walk.at[task] = stack.left[depth]!;
@@ -265,8 +268,6 @@ class DepthFirst {
     stack.enabled[depth] = can;
     stack.todo[depth] = todo;
     stack.mark[depth] = world.logLength;
-    stack.z1[depth] = world.z1;
-    stack.z2[depth] = world.z2;
     stack.c1[depth] = this.#walk.c1;
     stack.c2[depth] = this.#walk.c2;
     stack.node[depth] = node;
@@ -275,14 +276,10 @@ class DepthFirst {
     this.#depth = depth;
   }
 
-  /** Numbers of the current state; −1−number when it was seen before. @param bits  (last task, preemptions) */
-  #number(bits: number, spread: number): { node: number; state: number } {
-    const node = this.#insertNode(bits, spread);
-    return { node, state: this.#bound < 0 ? node : this.#insertState() };
-  }
-
-  #insertNode(bits: number, spread: number): number {
+  /** Number of the current node of the search, or −1−number when it was met before. @param bits  (last task, preemptions) */
+  #insertNode(bits: number): number {
     const { world, c1, c2 } = this.#walk;
+    const spread = this.#bound < 0 ? 0 : mixBound(bits);
     if (this.#exactNodes !== null) {
       const key = this.#walk.exactKey();
       return this.#exactNodes.insert(this.#bound < 0 ? key : `${bits};${key}`);
@@ -293,6 +290,7 @@ class DepthFirst {
     );
   }
 
+  /** The same for the state, when nodes are more than states. */
   #insertState(): number {
     const { world, c1, c2 } = this.#walk;
     if (this.#exactStates !== null) return this.#exactStates.insert(this.#walk.exactKey());
@@ -314,7 +312,7 @@ class DepthFirst {
       // Who ran last only matters while it can go on.
       bits = preemptions * 32 + ((can >>> task) & 1 ? task + 1 : 0);
     }
-    const node = this.#insertNode(bits, isBounded ? mixBound(bits) : 0);
+    const node = this.#insertNode(bits);
     if (node < 0) {
       const known = -1 - node;
       if (!this.#counts.addState(depth, known)) this.#cyclic = true;
@@ -325,7 +323,7 @@ class DepthFirst {
     const number = isBounded ? this.#insertState() : node;
     const isNew = number >= 0;
     const state = isNew ? number : -1 - number;
-    this.#grow(task, node, state, can);
+    this.#remember(task, node, state, can);
     if (this.#watch.always.length > 0) this.#look(task, state, isNew);
     if (can === 0) {
       if (isNew) this.#end(state, task);
@@ -350,7 +348,8 @@ class DepthFirst {
     return last !== task && ((this.#stack.enabled[depth]! >>> last) & 1) === 1;
   }
 
-  #grow(task: number, node: number, state: number, can: number): void {
+  /** Adds the new node to the graph. */
+  #remember(task: number, node: number, state: number, can: number): void {
     const graph = this.#graph;
     if (graph === null) return;
     graph.add(can, state);

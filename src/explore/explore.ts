@@ -68,6 +68,8 @@ export interface Exploration {
   /** States (sampling: schedules) that ended with tasks that cannot go on, and with a BUG_ON. */
   readonly deadlocks: number;
   readonly halted: number;
+  /** A step that some task takes for ever (the search gave up there); null: every schedule seen has an end. */
+  readonly endless: string | null;
   /** Digests of the data when every task had finished, sorted. */
   readonly endStates: readonly string[];
 }
@@ -111,7 +113,7 @@ function first(walk: Walk, options: ExploreOptions): Exploration {
 }
 
 function answer(result: Exhausted, stories: readonly Story[], bound: number | null): Exploration {
-  const { complete, bounded, schedules, states, transitions, deadlocks, halted, endStates } = result;
+  const { complete, bounded, schedules, states, transitions, deadlocks, halted, endless, endStates } = result;
   return {
     verdict: stories.length > 0 ? 'violates' : complete ? 'holds' : 'inconclusive',
     violations: stories.map(violation),
@@ -125,6 +127,7 @@ function answer(result: Exhausted, stories: readonly Story[], bound: number | nu
     },
     deadlocks,
     halted,
+    endless,
     endStates,
   };
 }
@@ -146,6 +149,7 @@ function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions):
     },
     deadlocks: result.deadlocks,
     halted: result.halted,
+    endless: result.endless,
     endStates: result.endStates,
   };
 }
@@ -192,8 +196,8 @@ export function reachText(reach: Reach): string {
 }
 
 /** The whole answer in one line: `holds (exhaustive, …)`, `violates a, b (…)`, `no violation in …`. */
-export function verdictText({ verdict, violations, reach }: Exploration): string {
-  const how = reachText(reach);
+export function verdictText({ verdict, violations, reach, endless }: Exploration): string {
+  const how = reachText(reach) + (endless === null ? '' : `, ${endless} for ever`);
   if (verdict === 'violates')
     return `violates ${violations.map((each) => each.invariant).join(', ')} (${how})`;
   if (verdict === 'holds') return `holds (${how})`;

@@ -11,9 +11,9 @@
  */
 import { waitForCycle } from './deadlock.ts';
 import type { Found, Progress } from './exhaustive.ts';
-import { checkClosure } from './paranoid.ts';
+import { checkClosure, checkStep } from './paranoid.ts';
 import { Rng } from './rng.ts';
-import { NO_DEADLOCK, type Subject } from './subject.ts';
+import { MAX_STEPS, NO_DEADLOCK, type Subject } from './subject.ts';
 import { StateSet, Visited } from './visited.ts';
 import { StepError, Walk } from './walk.ts';
 import { Watch } from './watch.ts';
@@ -48,6 +48,8 @@ export interface Sampled {
   /** Schedules that ended so. */
   readonly halted: number;
   readonly deadlocks: number;
+  /** A step that was taken again and again until a schedule was given up; null when every one had an end. */
+  readonly endless: string | null;
   readonly found: readonly Found[];
   /** Steps of the longest schedule. */
   readonly depth: number;
@@ -160,6 +162,7 @@ class Sampler {
   #halted = 0;
   #deadlocks = 0;
   #any = false;
+  #endless: string | null = null;
 
   constructor(walk: Walk, options: SampleOptions) {
     this.#walk = walk;
@@ -196,6 +199,7 @@ class Sampler {
       endStates: [...this.#endStates].sort(),
       halted: this.#halted,
       deadlocks: this.#deadlocks,
+      endless: this.#endless,
       found: this.#found.filter((each) => each !== undefined),
       depth: this.#longest,
     };
@@ -217,12 +221,19 @@ class Sampler {
       if (can === 0) break;
       if (this.#transitions >= budget || this.#interrupted()) return false;
       const task = this.#policy.choose(can, this.#schedule.length);
+      if (this.#schedule.length >= MAX_STEPS) {
+        this.#endless = walk.where(task);
+        return false;
+      }
       const label = walk.at[task]!.request!.label;
       this.#schedule.push(task);
       try {
-        if (paranoid > 0 && this.#transitions % paranoid === 0) checkClosure(walk, task, true);
+        const node = walk.at[task]!;
+        const tried =
+          paranoid > 0 && this.#transitions % paranoid === 0 ? checkClosure(walk, task, true) : null;
         this.#transitions++;
         walk.step(task);
+        if (tried !== null) checkStep(walk, task, node, tried);
         state = this.#number();
         if (state < 0) continue;
         const next = row === 1 ? 2 : 1;

@@ -23,3 +23,6 @@ export const MAX_TASKS = 30;
 
 /** The violation that needs no invariant: unfinished tasks and none can run. */
 export const NO_DEADLOCK = 'no-deadlock';
+
+/** Steps of a schedule past which a task is taken to go on for ever: it spins, trying a lock that nobody gives back. */
+export const MAX_STEPS = 200_000;

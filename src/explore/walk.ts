@@ -2,6 +2,9 @@
  * A state of the search: the words of the world and one node per task. Steps are taken in place; a step is taken
  * back with the world's undo log and the node that the task left.
  *
+ * The closure of a step runs once per footprint (`footprint.ts`): the next time the tables that it touched are the
+ * same, its writes are laid down again without running it. What a closure says to `k.reach` is said once.
+ *
  * Lock steps are done here on the words of the lock's record, with the same rules as `locks/lock.ts` and
  * `sched/execute.ts`; the tests hold the two against each other step by step.
  */
@@ -9,8 +12,8 @@ import type { Kernel } from '../kernel.ts';
 import { type FlatWorld, hex64, wordOf } from '../state/flat.ts';
 import { forgotten, type Tracker } from '../task.ts';
 import {
-  ACT_LOCK,
   ACT_STEP,
+  ACT_TRYLOCK,
   ACT_UNLOCK,
   Automaton,
   GATE_FINISHED,
@@ -44,6 +47,9 @@ export class StepError extends Error {
   }
 }
 
+/** Outcomes of one step that are kept. A step with more is one that hardly ever meets the same again. */
+const OUTCOMES_MAX = 1 << 14;
+
 export class Walk {
   readonly subject: Subject;
   readonly world: FlatWorld;
@@ -61,6 +67,9 @@ export class Walk {
   c2 = 0;
   /** Unfinished tasks, as `runnable` found them. */
   alive = 0;
+  /** Digests by table before a step that is learned. */
+  readonly #t1: Int32Array;
+  readonly #t2: Int32Array;
 
   constructor(subject: Subject) {
     this.subject = subject;
@@ -73,6 +82,8 @@ export class Walk {
     this.#haltedAt = base + wordOf('sb', 'halted');
     this.#last = subject.specs.reduce((mask, spec, task) => mask | (spec.last ? 1 << task : 0), 0);
     this.at = [...this.automaton.roots];
+    this.#t1 = new Int32Array(subject.world.t1.length);
+    this.#t2 = new Int32Array(subject.world.t2.length);
     this.#controlDigest();
   }
 
@@ -130,41 +141,81 @@ export class Walk {
   /** Takes one step of a runnable task. */
   step(task: number): void {
     const node = this.at[task]!;
-    const { world } = this;
-    let value: unknown;
-    if (node.act === ACT_STEP) {
-      value = node.fn();
-      if (this.#tracker.pending !== null) throw forgotten(this.#tracker.pending);
-    } else {
-      const me = 1 << task;
-      const owner = node.lockAt + LOCK_OWNER;
-      const readers = node.lockAt + LOCK_READERS;
-      const waiters = node.lockAt + LOCK_WAITERS;
-      const { mem } = world;
-      if (node.act === ACT_UNLOCK) {
-        if (mem[owner] === task + 1) world.setInt(owner, 0);
-        else if ((mem[readers]! & me) !== 0) world.setInt(readers, mem[readers]! & ~me);
-        else this.automaton.kernels[task]!.warnOn('unlock-not-held', true);
-      } else {
-        const shared = node.request!.mode === 'shared';
-        const now = mem[owner] === 0 && (shared ? (mem[waiters]! & ~me) === 0 : mem[readers] === 0);
-        if (now) {
-          if (shared) world.setInt(readers, mem[readers]! | me);
-          else world.setInt(owner, task + 1);
-          world.setInt(waiters, mem[waiters]! & ~me);
-        } else if (node.act === ACT_LOCK) {
-          // The writer joins the queue and stays where it is.
-          world.setInt(waiters, mem[waiters]! | me);
-          return;
-        }
-        if (node.act !== ACT_LOCK) value = now;
-      }
+    if (node.act !== ACT_STEP) {
+      this.#lockStep(node);
+      return;
     }
-    let next = value === node.v0 ? node.n0 : value === node.v1 ? node.n1 : null;
-    if (next === null) next = this.automaton.follow(node, value);
-    this.at[task] = next;
+    const known = node.footprints.find(this.world);
+    if (known < 0) {
+      this.#learn(node);
+      return;
+    }
+    const { next, writes } = node.outcomes[known]!;
+    this.world.apply(writes);
+    this.#move(node, next);
+  }
+
+  #lockStep(node: Node): void {
+    const { world } = this;
+    const { mem } = world;
+    const { task } = node;
+    const me = 1 << task;
+    const owner = node.lockAt + LOCK_OWNER;
+    const readers = node.lockAt + LOCK_READERS;
+    const waiters = node.lockAt + LOCK_WAITERS;
+    if (node.act === ACT_UNLOCK) {
+      if (mem[owner] === task + 1) world.setInt(owner, 0);
+      else if ((mem[readers]! & me) !== 0) world.setInt(readers, mem[readers]! & ~me);
+      else this.automaton.kernels[task]!.warnOn('unlock-not-held', true);
+      this.#move(node, this.#after(node, undefined));
+      return;
+    }
+    const shared = node.request!.mode === 'shared';
+    const now = mem[owner] === 0 && (shared ? (mem[waiters]! & ~me) === 0 : mem[readers] === 0);
+    if (now) {
+      if (shared) world.setInt(readers, mem[readers]! | me);
+      else world.setInt(owner, task + 1);
+      world.setInt(waiters, mem[waiters]! & ~me);
+    }
+    if (node.act === ACT_TRYLOCK) this.#move(node, this.#after(node, now));
+    else if (now) this.#move(node, this.#after(node, undefined));
+    // The writer joins the queue and stays where it is.
+    else world.setInt(waiters, mem[waiters]! | me);
+  }
+
+  #after(node: Node, value: unknown): Node {
+    const next = value === node.v0 ? node.n0 : value === node.v1 ? node.n1 : null;
+    return next ?? this.automaton.follow(node, value);
+  }
+
+  #move(node: Node, next: Node): void {
+    this.at[node.task] = next;
     this.c1 = (this.c1 - node.z1 + next.z1) | 0;
     this.c2 = (this.c2 - node.z2 + next.z2) | 0;
+  }
+
+  /** Runs the closure of a step, and keeps what it did for all states that look the same to it. */
+  #learn(node: Node): void {
+    const { world } = this;
+    const mark = world.logLength;
+    this.#t1.set(world.t1);
+    this.#t2.set(world.t2);
+    world.touched = 0;
+    const value = node.fn();
+    const { touched } = world;
+    if (this.#tracker.pending !== null) throw forgotten(this.#tracker.pending);
+    const next = this.#after(node, value);
+    // Without the undo log nobody knows what was written: outside `search` nothing is kept.
+    if (world.logging && node.outcomes.length < OUTCOMES_MAX) {
+      node.footprints.add(touched, this.#t1, this.#t2, node.outcomes.length);
+      node.outcomes.push({ next, writes: world.writesSince(mark) });
+    }
+    this.#move(node, next);
+  }
+
+  /** Where a task stands, in words. */
+  where(task: number): string {
+    return `${this.automaton.names[task]} at '${this.at[task]!.request?.label ?? 'its end'}'`;
   }
 
   /** The state with its control, word for word. */
@@ -188,11 +239,9 @@ export class Walk {
     const { world } = this;
     const { sink } = this.subject.k;
     const { listen } = sink;
-    const { logging, logLength: mark, z1, z2 } = world;
+    const { logging, logLength: mark } = world;
     const restart = (): void => {
       world.undo(mark);
-      world.z1 = z1;
-      world.z2 = z2;
       for (let task = 0; task < this.tasks; task++) this.at[task] = this.automaton.roots[task]!;
       this.#controlDigest();
     };

@@ -1,16 +1,17 @@
 /**
  * Invariants, asked once per new state, and only when the answer can have changed: a check is a function of what it
- * reads, so when a step wrote none of the tables that it read in the state before, it says what it said there.
- * Lock steps make up half of a search and most invariants read no lock.
+ * reads. When a step wrote none of the tables that it read in the state before, it says what it said there; and it
+ * is run once per footprint (`footprint.ts`).
  *
  * Rows are states on the path of the search, by depth. A row keeps, per invariant, the tables read and the verdict.
  *
- * Not seen: a check that keeps a record, or anything else, from an earlier call. `paranoid` asks every invariant
- * anew and says so when the answers differ.
+ * Not seen: a check that reads anything but records, or remembers. `paranoid` asks every invariant anew and says so
+ * when the answers differ.
  */
 import type { Invariant } from '../invariants/invariant.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FlatWorld } from '../state/flat.ts';
+import { Footprints } from './footprint.ts';
 
 export class Watch {
   readonly always: readonly Invariant[];
@@ -18,6 +19,8 @@ export class Watch {
   readonly #k: Kernel;
   readonly #world: FlatWorld;
   readonly #count: number;
+  /** By invariant: what it said, and what it read to say so. */
+  readonly #answers: readonly { footprints: Footprints; broken: number[]; reads: number[] }[];
   #reads: Int32Array;
   #broken: Uint8Array;
   #rows = 64;
@@ -28,6 +31,7 @@ export class Watch {
     this.always = invariants.filter((each) => each.when === 'always');
     this.end = invariants.filter((each) => each.when === 'end');
     this.#count = this.always.length;
+    this.#answers = this.always.map(() => ({ footprints: new Footprints(), broken: [], reads: [] }));
     this.#reads = new Int32Array(this.#rows * this.#count);
     this.#broken = new Uint8Array(this.#rows * this.#count);
   }
@@ -38,10 +42,20 @@ export class Watch {
   }
 
   #ask(i: number, at: number): void {
-    this.#world.touched = 0;
-    const answer = this.always[i]!.check(this.#k);
-    this.#reads[at] = this.#world.touched;
-    this.#broken[at] = answer === null ? 0 : 1;
+    const world = this.#world;
+    const answers = this.#answers[i]!;
+    let number = answers.footprints.find(world);
+    if (number < 0) {
+      world.touched = 0;
+      const broken = this.always[i]!.check(this.#k) === null ? 0 : 1;
+      const { touched } = world;
+      number = answers.broken.length;
+      answers.broken.push(broken);
+      answers.reads.push(touched);
+      answers.footprints.add(touched, world.t1, world.t2, number);
+    }
+    this.#reads[at] = answers.reads[number]!;
+    this.#broken[at] = answers.broken[number]!;
   }
 
   /**

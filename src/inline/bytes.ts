@@ -191,10 +191,7 @@ export function writeInlineData(raw: Bytes, place: InlinePlace, pos: number, dat
   const valueAt = valueAtOf(raw, place);
   if (pos >= MIN_INLINE_DATA_SIZE) return raw.splice(valueAt + pos - MIN_INLINE_DATA_SIZE, data);
   const head = MIN_INLINE_DATA_SIZE - pos;
-  return raw.edit((u8) => {
-    data.copyTo(u8, I_BLOCK_AT + pos, 0, head);
-    data.copyTo(u8, valueAt, head, data.length);
-  });
+  return raw.splice(I_BLOCK_AT + pos, data.slice(0, head)).splice(valueAt, data.slice(head));
 }
 
 /**

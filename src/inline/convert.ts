@@ -8,7 +8,8 @@
  *
  * Order: handle ▸ folio lock ▸ xattr_sem ▸ i_data_sem.
  */
-import { freeBlocks, newBlock } from '../balloc/balloc.ts';
+import { isDelayed, removeDelayed } from '../balloc/mapBlocks.ts';
+import { freeBlocks, newBlock } from '../balloc/mballoc.ts';
 import { cleanBdevAlias } from '../device/buffer.ts';
 import { addOrderedInode, journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
@@ -28,7 +29,7 @@ import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { insert } from '../volume/extent.ts';
-import { convertInlineDataToExtent, destroyInlineDataNolock, readInlineFolio } from './ops.ts';
+import { convertInlineDataToExtent, destroyInlineData, readInlineFolio } from './ops.ts';
 
 export type Flush = (ino: number) => Op<void>;
 
@@ -134,10 +135,15 @@ export function* allocateFirst(
       return true;
     });
     if (filled) {
-      yield* destroyInlineDataNolock(k, ino);
-      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_set_blocks', () => mapFolioZero(k, ino, block));
+      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_destroy_inline_data; ext4_set_blocks', () => {
+        removeDelayed(k, ino, 0, 1);
+        becomeBlock(k, ino, block);
+      });
     } else {
-      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_free_blocks', () => freeBlocks(k, ino, block, 1));
+      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_free_blocks', () => {
+        freeBlocks(k, ino, block, 1);
+        markInodeDirty(k, ino);
+      });
     }
     yield* unlock(k, xattrSem(ino));
   }
@@ -146,14 +152,19 @@ export function* allocateFirst(
   return isErr(block) ? block : undefined;
 }
 
-/** Inside a step, under i_data_sem: logical block 0 is `block`, written; folio 0's first buffer knows. */
-export function mapFolioZero(k: Kernel, ino: number, block: number): void {
+/**
+ * Inside a step, under xattr_sem and i_data_sem exclusive, with a handle: inline data goes, and logical block 0 is
+ * `block`, written already. Folio 0's first buffer knows.
+ */
+function becomeBlock(k: Kernel, ino: number, block: number): void {
+  k.reach('ext4_destroy_inline_data');
+  destroyInlineData(k, ino);
   const root = insert(iData(k, ino), 0, block, 1, false);
   if (root === 'full') return;
   k.inode(ino).iData = root;
   markInodeDirty(k, ino);
   updateFsyncTrans(k, ino, true);
-  addOrderedInode(k, ino);
+  addOrderedInode(k, ino, 0, k.blockSize - 1, true);
   createEmptyBuffers(k, ino, 0);
   const bh = k.fbuf(ino, 0);
   bh.state = (bh.state & BH.dirty) | BH.mapped | BH.uptodate;
@@ -173,21 +184,18 @@ export function* switchAtWriteback(k: Kernel, ino: number): Op<Result<void>> {
   const pending = yield* step(k, 'still pending?', () => hasInlineData(k, ino) && k.folio(ino, 0).present);
   let ret: Result<void> = undefined;
   if (pending) {
-    const block = yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_mb_new_block', () => {
-      const reserved = k.inode(ino).delayed?.includes(0) ?? false;
-      const found = newBlock(k, ino, reserved);
-      if (!isErr(found) && reserved) dropDelayedZero(k, ino);
-      return found;
+    // One step: nobody but the medium could see between the block's write and the switch, and it has no reference yet.
+    ret = yield* locked(k, iDataSem(ino), 'exclusive', 'allocate, write, wait, switch', (): Result<void> => {
+      const block = newBlock(k, ino, isDelayed(k, ino, 0));
+      if (isErr(block)) return block;
+      dropDelayedZero(k, ino);
+      cleanBdevAlias(k, block);
+      writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `switch ino ${ino}`);
+      // Nothing of this block is left for writepages to map, which is where i_disksize usually follows i_size.
+      const inode = k.inode(ino);
+      inode.disksize = Math.max(inode.disksize, Math.min(inode.size, k.blockSize));
+      becomeBlock(k, ino, block);
     });
-    if (isErr(block)) ret = block;
-    else {
-      yield* step(k, 'write the block and wait', () => {
-        cleanBdevAlias(k, block);
-        writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `switch ino ${ino}`);
-      });
-      yield* destroyInlineDataNolock(k, ino);
-      yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_set_blocks', () => mapFolioZero(k, ino, block));
-    }
   }
   yield* unlock(k, xattrSem(ino));
   yield* unlock(k, folioLock(ino, 0));

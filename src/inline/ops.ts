@@ -120,6 +120,7 @@ export function* prepareInlineData(k: Kernel, ino: number, length: number): Op<R
   const ret = yield* step(k, 'ext4_update_inline_data', () => {
     const found = findInlineDataNolock(k, ino);
     if (isErr(found)) return found;
+    if (!k.hooks.stillInline(k, ino)) return err('ENOSPC');
     return k.inode(ino).inlineOff !== 0 ? updateInlineData(k, ino, length) : createInlineData(k, ino, length);
   });
   yield* unlock(k, xattrSem(ino));
@@ -220,7 +221,7 @@ export function* daWriteInlineDataBegin(k: Kernel, ino: number, end: number): Op
 function* grabInlineFolio(k: Kernel, ino: number): Op<InlineBegin> {
   yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
   const still = yield* locked(k, xattrSem(ino), 'shared', 'ext4_read_inline_folio', () => {
-    if (!hasInlineData(k, ino)) return false;
+    if (!hasInlineData(k, ino) || !k.hooks.stillInline(k, ino)) return false;
     if (!k.folio(ino, 0).uptodate) readInlineFolio(k, ino, 0);
     getInodeWriteAccess(k, ino);
     return true;
@@ -291,9 +292,7 @@ export function* tryToWriteInlineData(k: Kernel, ino: number, end: number): Op<R
     yield* journalStop(k);
     if (prepared.errno !== 'ENOSPC') return prepared;
   }
-  const converted = yield* call(k, 'ext4_convert_inline_data_to_extent', () =>
-    convertInlineDataToExtent(k, ino),
-  );
+  const converted = yield* k.hooks.convertForWrite(k, ino);
   return isErr(converted) ? converted : 'blocks';
 }
 

@@ -106,6 +106,8 @@ export const S_IFBLK = 0o060000;
 export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
+/** A directory with it gives its group to what is made in it. */
+export const S_ISGID = 0o2000;
 
 export const isReg = (mode: number): boolean => (mode & S_IFMT) === S_IFREG;
 export const isDir = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;

@@ -11,8 +11,9 @@
  *
  * Not modelled: the orphan file (the orphan_file feature, whose volumes are read-only here while it is in use).
  */
-import { rawInode, readBuffer, setRawInode, superblockBlock } from '../device/buffer.ts';
+import { rawInode, setRawInode, superblockBlock } from '../device/buffer.ts';
 import { dirtyMetadata, getInodeWriteAccess, getWriteAccess } from '../device/journal.ts';
+import { readMedium } from '../device/medium.ts';
 import type { Kernel } from '../kernel.ts';
 import { SUPERBLOCK_OFFSET, superblockLayout } from '../volume/superblock.ts';
 import { inodeLayout } from './layout.ts';
@@ -60,7 +61,7 @@ export function orphanForgetAll(k: Kernel): void {
 
 /** The list as the volume has it: at mount, after replay. Ends at the first number that cannot be an inode's. */
 export function loadOrphans(k: Kernel): void {
-  const sb = readBuffer(k, superblockBlock(k.geo));
+  const sb = readMedium(k, superblockBlock(k.geo));
   const list: number[] = [];
   let ino = sb.u32((SUPERBLOCK_OFFSET % k.blockSize) + superblockLayout.fields.lastOrphan.at);
   while (ino !== 0 && !list.includes(ino)) {

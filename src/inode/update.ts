@@ -9,10 +9,11 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { inodeBlock, rawInode, setRawInode } from '../device/buffer.ts';
-import { dirtyMetadata, getInodeWriteAccess, updateFsyncTrans } from '../device/journal.ts';
+import { dirtyMetadata, getInodeWriteAccess, hasHandle, updateFsyncTrans } from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Rec } from '../state/tables.ts';
+import { type Request, waitFor } from '../task.ts';
 import { inodeChecksumOk, sealInode } from './checksum.ts';
 import { checkExtraIsize, extraIsizeOf, I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, rawSize } from './layout.ts';
 
@@ -106,6 +107,20 @@ export function markInodeDirty(k: Kernel, ino: number): void {
   updateFsyncTrans(k, ino, sizeChanged);
 }
 
+/**
+ * New times of a file that is written: the inode goes to the running transaction. Time stands still here and the
+ * bytes do not change, but fsync has something to wait for. One step with a handle of its own.
+ * @source fs/inode.c file_modified, file_update_time; fs/ext4/inode.c ext4_dirty_inode
+ */
+export function fileModified(k: Kernel, ino: number): Request<void> {
+  return waitFor(
+    k,
+    'file_update_time',
+    () => hasHandle(k) || !k.journal.locked,
+    () => markInodeDirty(k, ino),
+  );
+}
+
 /** i_block as the block map sees it: the cached i_data. */
 export function iData(k: Kernel, ino: number): Bytes {
   return k.inode(ino).iData ?? Bytes.zero(I_BLOCK_SIZE);
@@ -170,7 +185,10 @@ export function forget(k: Kernel, ino: number): void {
   inode.extraIsize = inode.fileAcl = inode.reserved = inode.syncTx = inode.datasyncTx = inode.orderedTx = 0;
   inode.size = inode.disksize = 0;
   inode.mayInline = inode.xattr = inode.daAllocClose = inode.verityInProgress = false;
-  inode.dirtyPages = inode.dirtyInode = inode.unlinked = inode.freeing = false;
+  inode.dirtyPages = inode.dirtyInode = inode.inlineDirty = inode.unlinked = inode.freeing = false;
+  inode.dentryDir = 0;
   inode.iData = null;
-  inode.delayed = null;
+  inode.delayed = inode.prealloc = null;
+  inode.orderedWrite = false;
+  inode.orderedStart = inode.orderedEnd = 0;
 }

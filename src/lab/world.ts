@@ -99,6 +99,22 @@ export class LiveWorld implements World {
     return digestOf(this.snapshot());
   }
 
+  /** Goes to a state given as plain data. Records that exist stay the objects they are. */
+  restore(state: Snapshot): void {
+    TABLE_NAMES.forEach((name, index) => {
+      const table = this.#tables[index]!;
+      for (const a of table.keys) {
+        const rows = table.get(a)!;
+        for (const b of rows.keys) Object.assign(rows.get(b)!, TEMPLATES[index]);
+      }
+      for (const [key, row] of Object.entries(state[name] ?? {})) {
+        const [a = 0, b = 0] = key.split(',').map(Number);
+        Object.assign(this.recAt(index, a, b) as Row, row);
+      }
+    });
+  }
+
+  /** The state as plain frozen data. */
   snapshot(): Snapshot {
     const out: Record<string, Record<string, Row>> = {};
     TABLE_NAMES.forEach((name, index) => {
@@ -110,11 +126,12 @@ export class LiveWorld implements World {
         for (const b of rows.keys) {
           const record = rows.get(b)!;
           if (fields.every((field) => record[field] === template[field])) continue;
-          (out[name] ??= {})[keyOf(name, a, b)] = { ...record };
+          (out[name] ??= {})[keyOf(name, a, b)] = Object.freeze({ ...record });
         }
       }
+      if (out[name] !== undefined) Object.freeze(out[name]);
     });
-    return out as Snapshot;
+    return Object.freeze(out) as Snapshot;
   }
 }
 

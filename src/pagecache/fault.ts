@@ -24,8 +24,8 @@ import { type ReadInlineFolio, readFolio } from './filemap.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from './folio.ts';
 import { clearPte } from './rmap.ts';
 
-/** What a fault came to. `retry`: look at the PTE again. */
-export type FaultResult = 'done' | 'retry' | 'sigbus';
+/** What a fault came to. `retry`: look at the PTE again. `…-released`: mmap_lock is given back already. */
+export type FaultResult = 'done' | 'retry' | 'sigbus' | 'retry-released' | 'sigbus-released';
 
 /** Pages of address space between two mappings. */
 const VMA_SPAN = 0x10000;
@@ -125,6 +125,8 @@ export function* handleFault(
   } else if (pteState.state === 'readonly') {
     result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index));
   }
+  if (result === 'retry-released') return 'retry';
+  if (result === 'sigbus-released') return 'sigbus';
   yield* unlock(k, mmapLock(k.mm));
   return result;
 }
@@ -134,7 +136,9 @@ function* doPageMkwrite(k: Kernel, slot: number, page: number, index: number): O
   const vma = yield* step(k, 'vma', () => vmaView(k, slot));
   const fault = yield* call(k, 'ext4_page_mkwrite', () => k.hooks.pageMkwrite(k, vma, index));
   if (fault === 'sigbus') return 'sigbus';
-  if (fault === 'nopage' || fault === 'retry') return 'retry';
+  if (fault === 'sigbus-released') return fault;
+  if (fault === 'retry') return 'retry-released';
+  if (fault === 'nopage') return 'retry';
   const ours = yield* step(k, 'finish_fault; fault_dirty_shared_page', () => {
     k.reach('ext4_page_mkwrite');
     if (!k.folio(vma.ino, index).present) return false;
@@ -223,7 +227,7 @@ export function* munmap(k: Kernel, slot: number): Op<void> {
       clearPte(pte);
     }
     vma.live = vma.read = vma.write = vma.mayWrite = vma.shared = false;
-    vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = 0;
+    vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = vma.file = 0;
   });
   yield* unlock(k, mmapLock(k.mm));
 }

@@ -27,7 +27,7 @@ import {
   unlockFolio,
   zeroFolio,
 } from './folio.ts';
-import { unmapFolio } from './rmap.ts';
+import { unmapFolio, unmapMappingRange } from './rmap.ts';
 
 /** Fills a locked folio of an inline file: the file system's part of ->read_folio. 'not-inline' sends on to blocks. */
 export type ReadInlineFolio = (k: Kernel, ino: number, index: number) => Op<Result<'done' | 'not-inline'>>;
@@ -171,17 +171,39 @@ export function* filemapRead(
 /**
  * Drops the folios past a new size and zeros the tail of the one that straddles it.
  * @locks   folio locks; the caller holds invalidate_lock exclusive
- * @source  mm/truncate.c truncate_pagecache, truncate_inode_pages_range, truncate_inode_partial_folio
+ * @source  mm/truncate.c truncate_pagecache
  */
 export function* truncatePagecache(k: Kernel, ino: number, size: number): Op<void> {
   const firstWhole = Math.ceil(size / PAGE_SIZE);
-  yield* step(k, 'unmap_mapping_range', () => {
-    for (const index of k.folioIndexes(ino)) if (index >= firstWhole) unmapFolio(k, ino, index);
-  });
+  yield* step(k, 'unmap_mapping_range', () =>
+    unmapMappingRange(k, ino, firstWhole, Number.POSITIVE_INFINITY, true),
+  );
+  yield* truncateInodePages(k, ino, size, Number.POSITIVE_INFINITY);
+  yield* step(k, 'unmap_mapping_range', () =>
+    unmapMappingRange(k, ino, firstWhole, Number.POSITIVE_INFINITY, true),
+  );
+}
+
+/**
+ * Drops the folios inside bytes [from, to) and zeros the parts of those that reach out of it. Private copies stay.
+ * @locks   folio locks; the caller holds invalidate_lock exclusive
+ * @source  mm/truncate.c truncate_pagecache_range
+ */
+export function* truncatePagecacheRange(k: Kernel, ino: number, from: number, to: number): Op<void> {
+  const first = Math.ceil(from / PAGE_SIZE);
+  const last = Math.floor(to / PAGE_SIZE);
+  if (last > first) {
+    yield* step(k, 'unmap_mapping_range', () => unmapMappingRange(k, ino, first, last, false));
+  }
+  yield* truncateInodePages(k, ino, from, to);
+}
+
+/** Bytes [from, to). @source mm/truncate.c truncate_inode_pages_range, truncate_inode_partial_folio */
+function* truncateInodePages(k: Kernel, ino: number, from: number, to: number): Op<void> {
   const indexes = yield* step(k, 'find_lock_entries', () =>
     k
       .folioIndexes(ino)
-      .filter((index) => index >= Math.floor(size / PAGE_SIZE))
+      .filter((index) => (index + 1) * PAGE_SIZE > from && index * PAGE_SIZE < to)
       .join(','),
   );
   for (const index of indexes === '' ? [] : indexes.split(',').map(Number)) {
@@ -191,14 +213,15 @@ export function* truncatePagecache(k: Kernel, ino: number, size: number): Op<voi
       'folio_wait_writeback',
       () => !k.folio(ino, index).writeback,
       () => {
-        if (index >= firstWhole) {
+        const start = Math.max(0, from - index * PAGE_SIZE);
+        const end = Math.min(PAGE_SIZE, to - index * PAGE_SIZE);
+        if (start === 0 && end === PAGE_SIZE) {
           unmapFolio(k, ino, index);
           removeFolio(k, ino, index);
           return;
         }
-        const from = offsetIn(size);
-        zeroFolio(k, ino, index, from, PAGE_SIZE);
-        invalidateBuffers(k, ino, index, from, PAGE_SIZE);
+        zeroFolio(k, ino, index, start, end);
+        invalidateBuffers(k, ino, index, start, end);
       },
     );
     yield* unlockFolio(k, ino, index);

@@ -24,14 +24,16 @@ export const pageOf = (pos: number): number => Math.floor(pos / PAGE_SIZE);
 /** Offset of byte `pos` in its page. */
 export const offsetIn = (pos: number): number => pos % PAGE_SIZE;
 
+const zeroPage = Bytes.zero(PAGE_SIZE);
+
 /** The content of a folio, PAGE_SIZE bytes. */
 export function folioData(k: Kernel, ino: number, index: number): Bytes {
-  return k.folio(ino, index).data ?? Bytes.zero(PAGE_SIZE);
+  return k.folio(ino, index).data ?? zeroPage;
 }
 
 /** Inside a step. Content that is all zero is kept as null, so that equal folios are equal states. */
 export function setFolioData(k: Kernel, ino: number, index: number, data: Bytes): void {
-  k.folio(ino, index).data = data === Bytes.zero(PAGE_SIZE) ? null : data;
+  k.folio(ino, index).data = data === zeroPage ? null : data;
 }
 
 /** Inside a step: zeros bytes [from, to) of a folio. */

@@ -38,6 +38,23 @@ export function unmapFolio(k: Kernel, ino: number, index: number): void {
   });
 }
 
+/**
+ * Removes the PTEs of pages [from, to) of a file, moving PTE dirt to the folios.
+ * @param evenCows  private copies go, too
+ * @source mm/memory.c unmap_mapping_range
+ */
+export function unmapMappingRange(k: Kernel, ino: number, from: number, to: number, evenCows: boolean): void {
+  for (const mm of k.world.firstKeys('pte')) {
+    for (const vpn of k.world.secondKeys('pte', mm)) {
+      const pte = k.pte(mm, vpn);
+      if (!pte.present || pte.ino !== ino || pte.index < from || pte.index >= to) continue;
+      if (pte.anon !== null && !evenCows) continue;
+      if (pte.dirty && pte.anon === null) markFolioDirty(k, ino, pte.index);
+      clearPte(pte);
+    }
+  }
+}
+
 export function clearPte(pte: ReturnType<Kernel['pte']>): void {
   pte.present = pte.writable = pte.dirty = false;
   pte.ino = pte.index = 0;

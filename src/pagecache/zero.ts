@@ -1,6 +1,7 @@
 /**
  * Zeroing in the page cache around a changing end of file.
  */
+import { addOrderedInode } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -27,7 +28,11 @@ export function* pagecacheIsizeExtended(k: Kernel, ino: number, from: number, to
   if (from >= to || bs >= PAGE_SIZE) return;
   const rounded = Math.ceil(from / bs) * bs;
   if (to <= rounded || rounded % PAGE_SIZE === 0) return;
-  const index = pageOf(from);
+  yield* cleanFolioPtes(k, ino, pageOf(from));
+}
+
+/** The next store through a mapping of the folio faults; what was stored is not lost. @locks folio lock, when it is cached */
+export function* cleanFolioPtes(k: Kernel, ino: number, index: number): Op<void> {
   const cached = yield* step(k, 'filemap_lock_folio', () => k.folio(ino, index).present);
   if (!cached || !(yield* lockIfPresent(k, ino, index))) return;
   yield* step(k, 'folio_mkclean', () => {
@@ -56,7 +61,7 @@ export function* zeroPartialBlocks(k: Kernel, ino: number, from: number, to: num
 }
 
 /**
- * Zeros part of one block in the page cache; an inline file or a hole has nothing to zero.
+ * Zeros part of one block in the page cache; an inline file or a hole has nothing to zero. The commit writes the page.
  * @locks   folio lock
  * @source  fs/ext4/inode.c __ext4_block_zero_page_range
  */
@@ -87,6 +92,7 @@ export function* blockZeroPageRange(k: Kernel, ino: number, from: number, length
     const at = offsetIn(from);
     zeroFolio(k, ino, index, at, at + length);
     markBufferDirty(k, ino, lblk);
+    addOrderedInode(k, ino, from, from + length - 1, true);
   });
   yield* unlockFolio(k, ino, index);
 }

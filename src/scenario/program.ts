@@ -7,10 +7,10 @@
 import { Bytes } from '../bytes/bytes.ts';
 import { checkpoint, hasHandle } from '../device/journal.ts';
 import { type Errno, err, isErr, type Result } from '../errno.ts';
-import type { Kernel } from '../kernel.ts';
-import { folioLock, tryLock, unlock } from '../locks/lock.ts';
+import { isDir } from '../inode/layout.ts';
+import { type Kernel, PAGE_SIZE } from '../kernel.ts';
+import { folioLock, iRwsem, locked, tryLock, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot } from '../model.ts';
-import { munmap } from '../pagecache/fault.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { unmapFolio } from '../pagecache/rmap.ts';
 import type { TaskSpec } from '../sched/machine.ts';
@@ -18,10 +18,13 @@ import type { LineOutcome } from '../state/effects.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { fallocate } from '../vfs/fallocate.ts';
-import { close, currentFile, open } from '../vfs/file.ts';
+import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
+import { link, symlink, unlink } from '../vfs/link.ts';
+import { mkdir, rmdir } from '../vfs/mkdir.ts';
 import { load, mmap, mprotect, msync, store } from '../vfs/mmap.ts';
 import { crash, dropCaches, remount } from '../vfs/mount.ts';
-import { evictIfUnused as evict, listNames, resolve, unlink } from '../vfs/namei.ts';
+import { listNames, withPath } from '../vfs/namei.ts';
+import { rename } from '../vfs/rename.ts';
 import { pread, pwrite } from '../vfs/rw.ts';
 import { fiemap, seek, stat } from '../vfs/stat.ts';
 import { ftruncate } from '../vfs/truncate.ts';
@@ -32,16 +35,7 @@ import type { Command, Line } from './ast.ts';
 import { ScenarioError } from './error.ts';
 
 /** Verbs that a scenario may have and the emulator does not model yet. */
-const UNMODELLED = new Set<Command['verb']>([
-  'fzero',
-  'fcollapse',
-  'finsert',
-  'mkdir',
-  'rmdir',
-  'mv',
-  'ln',
-  '@verity',
-]);
+const UNMODELLED = new Set<Command['verb']>(['@verity']);
 
 /** @throws ScenarioError naming the first line that the emulator cannot carry out */
 export function checkModelled(lines: readonly Line[], file?: string): void {
@@ -102,9 +96,7 @@ function* exit(k: Kernel): Op<void> {
       () => k.world.secondKeys('vma', k.mm).find((s) => k.vma(k.mm, s).live) ?? -1,
     );
     if (slot < 0) break;
-    const ino = yield* step(k, 'vma', () => k.vma(k.mm, slot).ino);
-    yield* call(k, 'munmap', () => munmap(k, slot));
-    yield* call(k, 'iput', () => evict(k, ino));
+    yield* call(k, 'munmap', () => unmapFile(k, slot));
   }
   for (;;) {
     const more = yield* step(k, 'exit_files', () => currentFile(k) !== null);
@@ -116,16 +108,23 @@ function* exit(k: Kernel): Op<void> {
 const failed = (errno: Errno | 'SIGBUS' | 'SIGSEGV'): LineOutcome => ({ errno });
 const outcome = (ret: Result<unknown>): LineOutcome => (isErr(ret) ? failed(ret.errno) : { ret: 0 });
 
-/** The current file's inode number, or EBADF. */
-function* current(k: Kernel, forWriting = false): Op<Result<number>> {
-  const found = yield* step(k, 'fdget', () => {
+/** What a call says of a file that is open, but not for this. */
+interface Refused {
+  /** Of one that is open for reading only; left out: nothing. */
+  readonly readonly?: Errno;
+  /** Of a directory; left out: nothing. */
+  readonly directory?: Errno;
+}
+
+/** The current file's inode number; EBADF when there is none, and what is `refused`. */
+function* current(k: Kernel, refused: Refused): Op<Result<number>> {
+  return yield* step(k, 'fdget', (): Result<number> => {
     const file = currentFile(k);
-    if (file === null) return -1;
-    return file.readonly ? -2 - file.ino : file.ino;
+    if (file === null) return err('EBADF');
+    if (file.readonly && refused.readonly !== undefined) return err(refused.readonly);
+    if (refused.directory !== undefined && isDir(k.inode(file.ino).mode)) return err(refused.directory);
+    return file.ino;
   });
-  if (found === -1) return err('EBADF');
-  if (found >= 0) return found;
-  return forWriting ? err('EBADF') : -2 - found;
 }
 
 /** The slot of the current mapping: the list holds live slots in order; null when there is none. */
@@ -141,9 +140,9 @@ const liveMappings = (k: Kernel): number[] =>
   k.world.secondKeys('vma', k.mm).filter((slot) => k.vma(k.mm, slot).live);
 
 /** Runs `body` on the current file. */
-function onFile(body: (k: Kernel, ino: number) => Op<LineOutcome>, forWriting = false): Run {
+function onFile(body: (k: Kernel, ino: number) => Op<LineOutcome>, refused: Refused = {}): Run {
   return function* (k) {
-    const ino = yield* current(k, forWriting);
+    const ino = yield* current(k, refused);
     return isErr(ino) ? failed(ino.errno) : yield* body(k, ino);
   };
 }
@@ -155,10 +154,25 @@ function onMapping(body: (k: Kernel, slot: number) => Op<LineOutcome>): Run {
   };
 }
 
+/** Runs `body` on what a path names; symlinks are followed. */
 function onPath(path: string, body: (k: Kernel, ino: number) => Op<LineOutcome>): Run {
   return function* (k) {
-    const ino = yield* resolve(k, path);
-    return isErr(ino) ? failed(ino.errno) : yield* body(k, ino);
+    const ret = yield* withPath(k, path, (ino) => body(k, ino));
+    return isErr(ret) ? failed(ret.errno as Errno) : ret;
+  };
+}
+
+/** A body that cannot succeed, whatever the state. */
+function refuse(errno: Errno): () => Op<Result<void>> {
+  return function* () {
+    return err(errno);
+  };
+}
+
+/** A system call that answers nothing but an error. */
+function plain(name: string, body: (k: Kernel) => Op<Result<void>>): Run {
+  return function* (k) {
+    return outcome(yield* call(k, name, () => body(k)));
   };
 }
 
@@ -184,6 +198,14 @@ function durableAll(name: string, body: (k: Kernel) => Op<void>): Run {
     return { ret: 0 };
   };
 }
+
+const FALLOC_MODES = {
+  falloc: 'allocate',
+  fpunch: 'punch',
+  fzero: 'zero',
+  fcollapse: 'collapse',
+  finsert: 'insert',
+} as const;
 
 /** What a command does, with everything that can be computed beforehand computed. */
 function prepare(c: Command): Run {
@@ -212,43 +234,56 @@ function prepare(c: Command): Run {
       const pieces: Bytes[] = [];
       for (let at = 0; at < data.length; at += c.block)
         pieces.push(data.slice(at, Math.min(data.length, at + c.block)));
-      return onFile(function* (k, ino) {
-        let done = 0;
-        for (const piece of pieces) {
-          const pos = c.offset + done;
-          const append = yield* step(k, 'file flags', () => currentFile(k)!.append);
-          const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, append));
-          if (isErr(ret))
-            return done > 0 && ret.errno === 'ENOSPC' ? { ret: done, errno: ret.errno } : failed(ret.errno);
-          done += ret;
-          if (ret < piece.length) break;
-          const sync = yield* step(k, 'O_SYNC?', () => currentFile(k)!.sync);
-          if (sync) yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false));
-        }
-        return { ret: done };
-      }, true);
+      return onFile(
+        function* (k, ino) {
+          let done = 0;
+          for (const piece of pieces) {
+            const pos = c.offset + done;
+            const append = yield* step(k, 'file flags', () => currentFile(k)!.append);
+            const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, append));
+            if (isErr(ret))
+              return done > 0 && ret.errno === 'ENOSPC' ? { ret: done, errno: ret.errno } : failed(ret.errno);
+            done += ret;
+            if (ret < piece.length) break;
+            const sync = yield* step(k, 'O_SYNC?', () => currentFile(k)!.sync);
+            if (sync) yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false));
+          }
+          return { ret: done };
+        },
+        { readonly: 'EBADF' },
+      );
     }
     case 'pread':
-      return onFile(function* (k, ino) {
-        const parts: Bytes[] = [];
-        let done = 0;
-        while (done < c.length) {
-          const pos = c.offset + done;
-          const take = Math.min(c.block, c.length - done);
-          const part = yield* call(k, 'read', () => pread(k, ino, pos, take));
-          if (isErr(part)) return failed(part.errno);
-          if (part.length === 0) break;
-          parts.push(part);
-          done += part.length;
-          if (part.length < take) break;
-        }
-        return { ret: done, data: Bytes.concat(parts).toHex() };
-      });
+      return onFile(
+        function* (k, ino) {
+          const parts: Bytes[] = [];
+          let done = 0;
+          while (done < c.length) {
+            const pos = c.offset + done;
+            const take = Math.min(c.block, c.length - done);
+            const part = yield* call(k, 'read', () => pread(k, ino, pos, take));
+            if (isErr(part)) return failed(part.errno);
+            if (part.length === 0) break;
+            parts.push(part);
+            done += part.length;
+            if (part.length < take) break;
+          }
+          return { ret: done, data: Bytes.concat(parts).toHex() };
+        },
+        { directory: 'EISDIR' },
+      );
     case 'mmap':
+      if (c.offset % PAGE_SIZE !== 0) return plain('mmap', refuse('EINVAL'));
       return onFile(function* (k, ino) {
-        const mayWrite = yield* step(k, 'file mode', () => !currentFile(k)!.readonly);
+        const { mayWrite, file, directory } = yield* step(k, 'file mode', () => ({
+          mayWrite: !currentFile(k)!.readonly,
+          file: currentFile(k)!.id,
+          directory: isDir(k.inode(ino).mode),
+        }));
+        if (c.length === 0) return failed('EINVAL');
         if (c.shared && c.write && !mayWrite) return failed('EACCES');
-        const ret = yield* call(k, 'mmap', () => mmap(k, { ...c, ino, mayWrite }));
+        if (directory) return failed('ENODEV');
+        const ret = yield* call(k, 'mmap', () => mmap(k, { ...c, ino, mayWrite, file }));
         if (isErr(ret)) return failed(ret.errno);
         yield* step(k, 'current mapping', () => {
           k.taskRecord(k.task).mapping = liveMappings(k).indexOf(ret);
@@ -266,13 +301,11 @@ function prepare(c: Command): Run {
       };
     case 'munmap':
       return onMapping(function* (k, slot) {
-        const ino = yield* step(k, 'vma', () => k.vma(k.mm, slot).ino);
-        yield* call(k, 'munmap', () => munmap(k, slot));
+        yield* call(k, 'munmap', () => unmapFile(k, slot));
         yield* step(k, 'current mapping', () => {
           const task = k.taskRecord(k.task);
           task.mapping = Math.max(0, Math.min(task.mapping, liveMappings(k).length - 1));
         });
-        yield* call(k, 'iput', () => evict(k, ino));
         return { ret: 0 };
       });
     case 'mwrite': {
@@ -291,27 +324,36 @@ function prepare(c: Command): Run {
       });
     case 'msync':
       return onMapping(function* (k, slot) {
-        return outcome(yield* call(k, 'msync', () => msync(k, slot, c.sync)));
+        const range = c.length === null ? undefined : { offset: c.offset, length: c.length };
+        return outcome(yield* call(k, 'msync', () => msync(k, slot, c.sync, range)));
       });
     case 'mprotect':
       return onMapping(function* (k, slot) {
         return outcome(yield* call(k, 'mprotect', () => mprotect(k, slot, c.read, c.write)));
       });
     case 'truncate':
-      return onFile(function* (k, ino) {
-        return outcome(yield* call(k, 'ftruncate', () => ftruncate(k, ino, c.length)));
-      }, true);
+      return onFile(
+        function* (k, ino) {
+          return outcome(yield* call(k, 'ftruncate', () => ftruncate(k, ino, c.length)));
+        },
+        { readonly: 'EINVAL' },
+      );
     case 'falloc':
-      return onFile(function* (k, ino) {
-        const mode = c.keepSize ? 'keep-size' : 'allocate';
-        return outcome(yield* call(k, 'ext4_fallocate', () => fallocate(k, ino, mode, c.offset, c.length)));
-      }, true);
     case 'fpunch':
-      return onFile(function* (k, ino) {
-        return outcome(
-          yield* call(k, 'ext4_fallocate', () => fallocate(k, ino, 'punch', c.offset, c.length)),
-        );
-      }, true);
+    case 'fzero':
+    case 'fcollapse':
+    case 'finsert': {
+      const mode = FALLOC_MODES[c.verb];
+      const keepSize = 'keepSize' in c && c.keepSize;
+      return onFile(
+        function* (k, ino) {
+          const sync = yield* step(k, 'O_SYNC?', () => currentFile(k)!.sync);
+          const request = { mode, keepSize, sync, offset: c.offset, length: c.length };
+          return outcome(yield* call(k, 'vfs_fallocate', () => fallocate(k, ino, request)));
+        },
+        { readonly: 'EBADF' },
+      );
+    }
     case 'fsync':
       return durable(false);
     case 'fdatasync':
@@ -337,13 +379,21 @@ function prepare(c: Command): Run {
         const ret = yield* call(k, 'lseek', () => seek(k, ino, c.whence, c.offset));
         return isErr(ret) ? failed(ret.errno) : { ret };
       });
+    case 'mkdir':
+      return plain('mkdir', (k) => mkdir(k, c.path));
+    case 'rmdir':
+      return plain('rmdir', (k) => rmdir(k, c.path));
     case 'rm':
-      return function* (k) {
-        return outcome(yield* call(k, 'unlink', () => unlink(k, c.path)));
-      };
+      return plain('unlink', (k) => unlink(k, c.path));
+    case 'mv':
+      return plain('rename', (k) => rename(k, c.from, c.to));
+    case 'ln':
+      return c.symbolic
+        ? plain('symlink', (k) => symlink(k, c.from, c.to))
+        : plain('link', (k) => link(k, c.from, c.to));
     case 'ls':
       return onPath(c.path, function* (k, ino) {
-        const names = yield* step(k, 'iterate_dir', () => listNames(k, ino));
+        const names = yield* locked(k, iRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
         return isErr(names) ? failed(names.errno) : { ret: 0, names };
       });
     case 'setfattr': {

@@ -22,7 +22,8 @@ interface FlatRecord {
 }
 type RecordClass = new (w: FlatWorld, base: number) => FlatRecord;
 
-const makeClass = (fields: FieldSpecs): RecordClass => {
+const makeClass = (fields: FieldSpecs, table: number): RecordClass => {
+  const mask = 1 << table;
   class Record_ implements FlatRecord {
     readonly w: FlatWorld;
     readonly base: number;
@@ -38,42 +39,52 @@ const makeClass = (fields: FieldSpecs): RecordClass => {
     const accessors: Record<typeof kind, ThisType<FlatRecord> & PropertyDescriptor> = {
       int: {
         get() {
+          this.w.touched |= mask;
           return this.w.mem[this.base + off];
         },
         set(v: number) {
+          this.w.touched |= mask;
           this.w.setInt(this.base + off, v | 0);
         },
       },
       bool: {
         get() {
+          this.w.touched |= mask;
           return this.w.mem[this.base + off] !== 0;
         },
         set(v: boolean) {
+          this.w.touched |= mask;
           this.w.setInt(this.base + off, v ? 1 : 0);
         },
       },
       u53: {
         get() {
+          this.w.touched |= mask;
           return (this.w.mem[this.base + off]! >>> 0) + this.w.mem[this.base + off + 1]! * 0x1_0000_0000;
         },
         set(v: number) {
+          this.w.touched |= mask;
           this.w.setInt(this.base + off, v | 0);
           this.w.setInt(this.base + off + 1, Math.floor(v / 0x1_0000_0000));
         },
       },
       bytes: {
         get() {
+          this.w.touched |= mask;
           return this.w.values[this.w.mem[this.base + off]!];
         },
         set(v: Bytes | null) {
+          this.w.touched |= mask;
           this.w.setValue(this.base + off, v === null ? 0 : this.w.internBytes(v));
         },
       },
       value: {
         get() {
+          this.w.touched |= mask;
           return this.w.values[this.w.mem[this.base + off]!];
         },
         set(v: unknown) {
+          this.w.touched |= mask;
           this.w.setValue(this.base + off, v === null ? 0 : this.w.internValue(v));
         },
       },
@@ -93,8 +104,11 @@ export function wordOf(table: TableName, field: string): number {
   throw new Error(`table ${table} has no field ${field}`);
 }
 
-const CLASSES: readonly RecordClass[] = TABLE_NAMES.map((name) => makeClass(fieldsOf(name)));
+const CLASSES: readonly RecordClass[] = TABLE_NAMES.map((name, table) => makeClass(fieldsOf(name), table));
 const WORDS: readonly number[] = TABLE_NAMES.map((name) => wordsOf(fieldsOf(name)));
+
+/** Words of an entry of the undo log. */
+const LOG_WORDS = 4;
 
 class FlatTable {
   readonly rows: FlatRecord[][] = [];
@@ -116,8 +130,8 @@ export class FlatWorld implements World {
   #used = 0;
 
   /**
-   * Tables asked for since somebody last set this to 0, as a mask: what a look at the state may have depended on.
-   * It says "table", not "field", so that keeping it costs nothing; a record kept from earlier is not seen.
+   * Tables read or written since somebody last set this to 0, as a mask: what a step or a look at the state may have
+   * depended on. It says "table", not "field", so that keeping it costs next to nothing.
    */
   touched = 0;
 
@@ -131,8 +145,11 @@ export class FlatWorld implements World {
   /** Digest of the data: changed by every write. */
   z1 = 0;
   z2 = 0;
+  /** The same by table: the digest of the data is their sum. */
+  readonly t1: Int32Array = new Int32Array(TABLE_NAMES.length);
+  readonly t2: Int32Array = new Int32Array(TABLE_NAMES.length);
 
-  /** Undo log: address, old word. Written only while `logging`. */
+  /** Undo log: address, old word, and what the write added to the digest. Written only while `logging`. */
   logging = false;
   #log: Int32Array = new Int32Array(1 << 12);
   logLength = 0;
@@ -144,7 +161,6 @@ export class FlatWorld implements World {
   }
 
   recAt(index: number, a: number, b: number): FlatRecord {
-    this.touched |= 1 << index;
     return this.#tables[index]!.rows[a]?.[b] ?? this.#make(index, a, b);
   }
 
@@ -191,47 +207,99 @@ export class FlatWorld implements World {
     const old = this.mem[at]!;
     if (old === word) return;
     const salt = this.#salt[at]!;
-    this.z1 = (this.z1 - mix1(salt, old) + mix1(salt, word)) | 0;
-    this.z2 = (this.z2 - mix2(salt, old) + mix2(salt, word)) | 0;
-    if (this.logging) this.#push(at, old);
-    this.mem[at] = word;
+    this.#write(at, word, mix1(salt, word) - mix1(salt, old), mix2(salt, word) - mix2(salt, old));
   }
 
   setValue(at: number, id: number): void {
     const old = this.mem[at]!;
     if (old === id) return;
     const salt = this.#salt[at]!;
-    this.z1 = (this.z1 - mix1(salt, this.#digestLo[old]!) + mix1(salt, this.#digestLo[id]!)) | 0;
-    this.z2 = (this.z2 - mix2(salt, this.#digestHi[old]!) + mix2(salt, this.#digestHi[id]!)) | 0;
-    if (this.logging) this.#push(at, old);
-    this.mem[at] = id;
+    const lo = this.#digestLo;
+    const hi = this.#digestHi;
+    this.#write(
+      at,
+      id,
+      mix1(salt, lo[id]!) - mix1(salt, lo[old]!),
+      mix2(salt, hi[id]!) - mix2(salt, hi[old]!),
+    );
   }
 
-  #push(at: number, old: number): void {
-    if (this.logLength + 2 > this.#log.length) {
+  /** @param d1, d2  what the digest gains */
+  #write(at: number, word: number, d1: number, d2: number): void {
+    const table = this.#tableOf[at]!;
+    this.z1 = (this.z1 + d1) | 0;
+    this.z2 = (this.z2 + d2) | 0;
+    this.t1[table]! += d1;
+    this.t2[table]! += d2;
+    if (this.logging) this.#push(at, this.mem[at]!, d1, d2);
+    this.mem[at] = word;
+  }
+
+  #push(at: number, old: number, d1: number, d2: number): void {
+    const end = this.logLength;
+    if (end + LOG_WORDS > this.#log.length) {
       const bigger = new Int32Array(this.#log.length * 2);
       bigger.set(this.#log);
       this.#log = bigger;
     }
-    this.#log[this.logLength++] = at;
-    this.#log[this.logLength++] = old;
+    const log = this.#log;
+    log[end] = at;
+    log[end + 1] = old;
+    log[end + 2] = d1;
+    log[end + 3] = d2;
+    this.logLength = end + LOG_WORDS;
   }
 
-  /** Takes back every write since the log had `mark` entries; the caller restores z1 and z2. */
+  /** Takes back every write since the log had `mark` words. */
   undo(mark: number): void {
+    const { mem, t1, t2 } = this;
     const log = this.#log;
-    let i = this.logLength;
-    while (i > mark) {
-      i -= 2;
-      this.mem[log[i]!] = log[i + 1]!;
+    let { z1, z2 } = this;
+    for (let i = this.logLength - LOG_WORDS; i >= mark; i -= LOG_WORDS) {
+      const at = log[i]!;
+      const table = this.#tableOf[at]!;
+      mem[at] = log[i + 1]!;
+      z1 = (z1 - log[i + 2]!) | 0;
+      z2 = (z2 - log[i + 3]!) | 0;
+      t1[table]! -= log[i + 2]!;
+      t2[table]! -= log[i + 3]!;
     }
+    this.z1 = z1;
+    this.z2 = z2;
     this.logLength = mark;
   }
 
-  /** Tables written since the log had `mark` entries, as a mask. */
+  /** The writes since the log had `mark` words, each address once, for `apply`. */
+  writesSince(mark: number): Int32Array {
+    const net = new Map<number, [d1: number, d2: number, before: number]>();
+    for (let i = mark; i < this.logLength; i += LOG_WORDS) {
+      const [at, old, d1, d2] = this.#log.subarray(i, i + LOG_WORDS) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      const known = net.get(at);
+      if (known === undefined) net.set(at, [d1, d2, old]);
+      else {
+        known[0] = (known[0] + d1) | 0;
+        known[1] = (known[1] + d2) | 0;
+      }
+    }
+    const kept = [...net].filter(([at, [, , before]]) => this.mem[at] !== before);
+    return Int32Array.from(kept.flatMap(([at, [d1, d2]]) => [at, this.mem[at]!, d1, d2]));
+  }
+
+  /** Writes again what was written once from a state that agreed on every table involved. */
+  apply(writes: Int32Array): void {
+    for (let i = 0; i < writes.length; i += LOG_WORDS)
+      this.#write(writes[i]!, writes[i + 1]!, writes[i + 2]!, writes[i + 3]!);
+  }
+
+  /** Tables written since the log had `mark` words, as a mask. */
   writtenSince(mark: number): number {
     let tables = 0;
-    for (let i = mark; i < this.logLength; i += 2) tables |= 1 << this.#tableOf[this.#log[i]!]!;
+    for (let i = mark; i < this.logLength; i += LOG_WORDS) tables |= 1 << this.#tableOf[this.#log[i]!]!;
     return tables;
   }
 
@@ -285,7 +353,8 @@ export class FlatWorld implements World {
 
   /** A copy of the words, for `load`. Values are shared. */
   save(): FlatMark {
-    return { words: this.mem.slice(0, this.#used), z1: this.z1, z2: this.z2 };
+    const { z1, z2, t1, t2 } = this;
+    return { words: this.mem.slice(0, this.#used), z1, z2, t1: t1.slice(), t2: t2.slice() };
   }
 
   load(mark: FlatMark): void {
@@ -293,6 +362,8 @@ export class FlatWorld implements World {
     this.mem.set(mark.words);
     this.z1 = mark.z1;
     this.z2 = mark.z2;
+    this.t1.set(mark.t1);
+    this.t2.set(mark.t2);
     this.logLength = 0;
   }
 
@@ -335,6 +406,8 @@ export interface FlatMark {
   readonly words: Int32Array;
   readonly z1: number;
   readonly z2: number;
+  readonly t1: Int32Array;
+  readonly t2: Int32Array;
 }
 
 export function hex64(lo: number, hi: number): string {

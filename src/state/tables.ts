@@ -33,6 +33,20 @@ export interface LoggedTransaction {
   readonly revoked?: readonly number[];
 }
 
+/** A run of blocks kept for a file in memory: where in the file, where on the volume, and how many are unused. */
+export interface InodePrealloc {
+  readonly lblk: number;
+  readonly pblk: number;
+  readonly length: number;
+  readonly free: number;
+}
+
+/** A run of blocks kept for small files in memory: all of it is unused. */
+export interface GroupPrealloc {
+  readonly pblk: number;
+  readonly length: number;
+}
+
 export const TABLES = {
   /** The mounted file system: struct ext4_sb_info. One record, key 0. */
   sb: table('sb', ['zero'], {
@@ -52,6 +66,13 @@ export const TABLES = {
     needsRecovery: bool,
     /** The orphan list, head first: s_last_orphan is its first, each raw inode's dtime names the next. */
     orphans: value<readonly number[]>(),
+    /** The locality group's preallocations, shortest first. */
+    groupPrealloc: value<readonly GroupPrealloc[]>(),
+    /** Runs freed in the running and in the committing transaction: free on the disk, not given out yet. */
+    freed: value<readonly (readonly [start: number, count: number])[]>(),
+    freedCommitting: value<readonly (readonly [start: number, count: number])[]>(),
+    /** s_mb_last_group: where the last large file got its blocks. */
+    lastGroup: int,
   }),
 
   /** An inode in core: struct inode and struct ext4_inode_info. Key: inode number. */
@@ -87,19 +108,30 @@ export const TABLES = {
     reserved: int,
     /** Delayed extents of the extent-status tree: logical blocks, ascending. */
     delayed: value<readonly number[]>(),
+    /** Preallocated runs, in order of the file. */
+    prealloc: value<readonly InodePrealloc[]>(),
     /** I_DIRTY_PAGES. */
     dirtyPages: bool,
+    /** defer-inode-dirty: folio 0 has bytes that the inode does not; PG_dirty is not set for it. */
+    inlineDirty: bool,
     /** I_DIRTY_SYNC | I_DIRTY_DATASYNC; only no-journal mode acts on it. */
     dirtyInode: bool,
     /** ei->i_sync_tid and ei->i_datasync_tid, by age. */
     syncTx: int,
     datasyncTx: int,
-    /** On the ordered-data list of a transaction (jinode), by age. */
+    /** On the ordered-data lists of transactions (jinode): a mask of their ages. */
     orderedTx: int,
+    /** JI_WRITE_DATA, which nobody clears: a commit writes the data itself, it does not only wait. */
+    orderedWrite: bool,
+    /** First and last byte of the ordered data; 0 and 0 for none. */
+    orderedStart: u53,
+    orderedEnd: u53,
     /** Names in the directory are gone: nlink 0 while open. */
     unlinked: bool,
     /** I_FREEING: the last reference is gone, somebody is evicting it. */
     freeing: bool,
+    /** Directory of the dentry by which it was opened last: while it is open that one is referred to. 0 = none. */
+    dentryDir: int,
   }),
 
   /** The raw inode: a piece of the inode-table block in the bdev cache. Key: inode number. */
@@ -185,11 +217,15 @@ export const TABLES = {
     /** VM_MAYWRITE: the file was open for writing. */
     mayWrite: bool,
     shared: bool,
+    /** `file.id` of the open file description it keeps alive. */
+    file: int,
   }),
 
   /** Open files of a task. Keys: task, slot in its file list. */
   file: table('file', ['task', 'slot'], {
     open: bool,
+    /** Names the open file description (struct file), which a mapping may keep alive; unique while it lives. */
+    id: int,
     ino: int,
     readonly: bool,
     append: bool,

@@ -70,7 +70,7 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
       daWriteInlineDataBegin(k, ino, pos + len),
     );
     if (isErr(begun)) return begun;
-    if (begun === 'inline') return { index: 0, mode: 'plain' };
+    if (begun === 'inline') return { index: 0, mode: 'plain', inline: true };
     if (begun === 'converted') mode = 'convert';
   }
   yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
@@ -78,7 +78,7 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
   const ready = yield* call(k, 'ext4_block_write_begin', () =>
     blockWriteBegin(k, ino, index, from, from + len, daGetBlockPrep, false),
   );
-  if (!isErr(ready)) return { index, mode };
+  if (!isErr(ready)) return { index, mode, inline: false };
   yield* unlockFolio(k, ino, index);
   yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
   return ready;
@@ -97,7 +97,7 @@ function* nodelallocWriteBegin(k: Kernel, ino: number, pos: number, len: number)
       tryToWriteInlineData(k, ino, pos + len),
     );
     if (isErr(begun)) return begun;
-    if (begun === 'inline') return { index: 0, mode: 'nodelalloc' };
+    if (begun === 'inline') return { index: 0, mode: 'nodelalloc', inline: true };
   }
   for (;;) {
     yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
@@ -111,7 +111,7 @@ function* nodelallocWriteBegin(k: Kernel, ino: number, pos: number, len: number)
   const ready = yield* call(k, 'ext4_block_write_begin', () =>
     blockWriteBegin(k, ino, index, from, from + len, getBlockCreate, false),
   );
-  if (!isErr(ready)) return { index, mode: 'nodelalloc' };
+  if (!isErr(ready)) return { index, mode: 'nodelalloc', inline: false };
   yield* unlockFolio(k, ino, index);
   yield* journalStop(k);
   yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));

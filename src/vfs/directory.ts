@@ -256,7 +256,11 @@ function fromByteString(name: string): Bytes {
  * @source fs/ext4/dir.c ext4_htree_store_dirent
  */
 function inHashOrder(src: DirSource, entries: readonly DirEntry[], version: number): DirEntry[] {
-  const hashed = entries.map((entry, order) => ({ entry, order, key: dirHash(entry.name, version, src.geo) }));
+  const hashed = entries.map((entry, order) => ({
+    entry,
+    order,
+    key: dirHash(entry.name, version, src.geo),
+  }));
   const firstOf = new Map<string, number>();
   const keyOf = (each: (typeof hashed)[number]): string => `${each.key?.hash} ${each.key?.minorHash}`;
   for (const each of hashed) if (!firstOf.has(keyOf(each))) firstOf.set(keyOf(each), each.order);
@@ -313,10 +317,9 @@ export function isEmptyDirectory(src: DirSource): boolean {
 
 /**
  * The target of a symlink: in i_block, in its block, or in an inline symlink, which the kernel reads and never makes.
- * @param iBlock  the cached i_block
- * @returns       EUCLEAN when its block is not there
- * @source        fs/ext4/inode.c ext4_inode_is_fast_symlink; fs/ext4/symlink.c ext4_get_link; fs/ext4/inline.c
- *                ext4_read_inline_link
+ * @returns EUCLEAN when its block is not there
+ * @source  fs/ext4/inode.c ext4_inode_is_fast_symlink; fs/ext4/symlink.c ext4_get_link; fs/ext4/inline.c
+ *          ext4_read_inline_link
  */
 export function readLink(src: DirSource): Result<Bytes> {
   const { geo, raw } = src;
@@ -335,4 +338,9 @@ export function readLink(src: DirSource): Result<Bytes> {
   const first = mapped.find(({ lblk, unwritten }) => lblk === 0 && !unwritten);
   if (first === undefined) return err('EUCLEAN');
   return src.block(first.pblk).slice(0, Math.min(size, geo.blockSize - 1));
+}
+
+/** A symlink's target as text: UTF-8. */
+export function linkText(target: Bytes): string {
+  return new TextDecoder().decode(target.toUint8Array());
 }

@@ -4,14 +4,18 @@
  * As in xfs_io, a task has a list of open files and one of them is current; closing takes the current one out, later
  * ones move down, and the next one, or the last, becomes current. The list of mappings works the same way.
  */
+import { discardPreallocations, writers } from '../balloc/mballoc.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
+import { iDataSem, locked } from '../locks/lock.ts';
+import { munmap } from '../pagecache/fault.ts';
 import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { filemapFlush } from '../writeback/writepages.ts';
+import { evictAll, evictIfUnused, hold, iput, pathPut, releaseHeld } from './evict.ts';
 import { closeRecord } from './mount.ts';
-import { evictIfUnused, openPath } from './namei.ts';
+import { openHeld } from './namei.ts';
 import { ftruncate } from './truncate.ts';
 
 export interface OpenFlags {
@@ -36,21 +40,28 @@ export function currentFile(k: Kernel): Rec<'file'> | null {
   return file.open ? file : null;
 }
 
-/** @returns the inode number; what `openPath` and a truncation answer */
+/** @returns the inode number; what `openHeld` and a truncation answer */
 export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<number>> {
-  const ino = yield* call(k, 'do_filp_open', () => openPath(k, path, flags.create));
-  if (isErr(ino)) return ino;
-  yield* step(k, 'fd_install', () => {
+  const readonly = flags.readonly && !flags.truncate;
+  const ino = yield* call(k, 'do_filp_open', () => openHeld(k, path, flags.create, readonly));
+  if (isErr(ino)) {
+    yield* call(k, 'path_put', () => pathPut(k));
+    return ino;
+  }
+  const dying = yield* step(k, 'fd_install', () => {
     const slot = openCount(k);
     const file = k.file(k.task, slot);
     file.open = true;
+    file.id = freshId(k);
     file.ino = ino;
     file.readonly = flags.readonly;
     file.append = flags.append;
     file.direct = flags.direct;
     file.sync = flags.sync;
     k.taskRecord(k.task).file = slot;
+    return releaseHeld(k);
   });
+  yield* evictAll(k, dying);
   if (flags.truncate) {
     const ret = yield* call(k, 'handle_truncate', () => ftruncate(k, ino, 0));
     if (isErr(ret)) {
@@ -61,21 +72,74 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
   return ino;
 }
 
+/** The smallest number that no open file description has. Inside a step. */
+function freshId(k: Kernel): number {
+  for (let id = 1; ; id++) if (!isLive(k, id)) return id;
+}
+
+/** Does a file list or a mapping still refer to this open file description? Inside a step. */
+function isLive(k: Kernel, id: number): boolean {
+  for (const task of k.world.firstKeys('file')) {
+    for (const slot of k.world.secondKeys('file', task)) {
+      if (k.file(task, slot).open && k.file(task, slot).id === id) return true;
+    }
+  }
+  return isMapped(k, id);
+}
+
+function isMapped(k: Kernel, id: number): boolean {
+  return k.world
+    .firstKeys('vma')
+    .some((mm) =>
+      k.world.secondKeys('vma', mm).some((slot) => k.vma(mm, slot).live && k.vma(mm, slot).file === id),
+    );
+}
+
 /**
- * Closes the current file. A file that was truncated to zero and has delayed blocks is flushed (auto_da_alloc).
+ * The last reference to an open file description goes, at close or at munmap. A file that was truncated to zero and
+ * has delayed blocks is flushed (auto_da_alloc); the last writer takes the preallocations with it.
+ * @param lastWriter  it may write, and no other that is left may
  * @source fs/ext4/file.c ext4_release_file; fs/ext4/inode.c ext4_alloc_da_blocks
  */
-export function* close(k: Kernel): Op<void> {
-  const { ino, flush } = yield* step(k, 'ext4_release_file', () => {
-    const found = currentFile(k)!.ino;
-    const inode = k.inode(found);
-    const wants = inode.daAllocClose && inode.reserved > 0;
-    inode.daAllocClose = false;
-    return { ino: found, flush: wants };
+function* releaseFile(k: Kernel, ino: number, lastWriter: boolean): Op<void> {
+  const flush = yield* step(k, 'ext4_release_file', () => {
+    const inode = k.inode(ino);
+    return inode.daAllocClose && inode.reserved > 0;
   });
   if (flush) yield* call(k, 'filemap_flush', () => filemapFlush(k, ino));
+  yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_discard_preallocations', () => {
+    const inode = k.inode(ino);
+    inode.daAllocClose = false;
+    if (lastWriter && inode.reserved === 0) discardPreallocations(k, ino);
+  });
+}
+
+/** Closes the current file. What a mapping keeps alive is released when that goes. */
+export function* close(k: Kernel): Op<void> {
+  const { ino, last, lastWriter } = yield* step(k, 'filp_close', () => {
+    const file = currentFile(k)!;
+    return {
+      ino: file.ino,
+      last: !isMapped(k, file.id),
+      lastWriter: !file.readonly && writers(k, file.ino) === 1,
+    };
+  });
+  if (last) yield* call(k, '__fput', () => releaseFile(k, ino, lastWriter));
   yield* step(k, 'fput', () => removeCurrent(k));
   yield* call(k, 'iput', () => evictIfUnused(k, ino));
+}
+
+/** munmap(2) of a whole mapping, and of the file with it when nothing else refers to it. */
+export function* unmapFile(k: Kernel, slot: number): Op<void> {
+  const { ino, id, lastWriter } = yield* step(k, 'find_vma', () => {
+    const vma = k.vma(k.mm, slot);
+    hold(k, vma.ino);
+    return { ino: vma.ino, id: vma.file, lastWriter: vma.mayWrite && writers(k, vma.ino) === 1 };
+  });
+  yield* call(k, 'munmap', () => munmap(k, slot));
+  const last = yield* step(k, 'fput', () => !isLive(k, id));
+  if (last) yield* call(k, '__fput', () => releaseFile(k, ino, lastWriter));
+  yield* call(k, 'iput', () => iput(k, ino));
 }
 
 /** Inside a step: the current entry leaves the list. */
@@ -83,8 +147,8 @@ function removeCurrent(k: Kernel): void {
   const task = k.taskRecord(k.task);
   const count = openCount(k);
   for (let slot = task.file; slot + 1 < count; slot++) {
-    const { ino, readonly, append, direct, sync } = k.file(k.task, slot + 1);
-    Object.assign(k.file(k.task, slot), { ino, readonly, append, direct, sync });
+    const { id, ino, readonly, append, direct, sync } = k.file(k.task, slot + 1);
+    Object.assign(k.file(k.task, slot), { id, ino, readonly, append, direct, sync });
   }
   closeRecord(k, k.task, count - 1);
   task.file = Math.max(0, Math.min(task.file, count - 2));

@@ -79,7 +79,10 @@ export function rootHashVersion(root: Bytes): number {
  * The nodes that lead to the leaf in which `hash` belongs.
  * @source fs/ext4/namei.c dx_probe
  */
-function probe(store: IndexReader, hashFor: (version: number) => number | undefined): Result<Frame[]> | 'bad' {
+function probe(
+  store: IndexReader,
+  hashFor: (version: number) => number | undefined,
+): Result<Frame[]> | 'bad' {
   const root = store.read(0, 'node');
   if (isErr(root)) return root;
   const version = rootHashVersion(root);
@@ -257,7 +260,10 @@ function withEntry(frame: Frame, hash: number, child: number): Bytes {
   const count = countOf(frame);
   const from = entriesAt + ENTRY * (at + 1);
   const moved = node.slice(from, entriesAt + ENTRY * count);
-  const shifted = node.splice(from + ENTRY, moved).putU32(from, hash).putU32(from + 4, child);
+  const shifted = node
+    .splice(from + ENTRY, moved)
+    .putU32(from, hash)
+    .putU32(from + 4, child);
   return withCount(shifted, entriesAt, count + 1);
 }
 
@@ -288,7 +294,9 @@ export function makeIndexed(
   for (let next = moved.u16(4); next < length; last = next, next += moved.u16(next + 4)) {
     if (direntProblem(moved, last, length, store) !== undefined) return err('EUCLEAN');
   }
-  const bare = Bytes.zero(store.blockSize).splice(0, moved).putU16(last + 4, end - last);
+  const bare = Bytes.zero(store.blockSize)
+    .splice(0, moved)
+    .putU16(last + 4, end - last);
   const leaf = store.hasTail ? withTail(bare) : bare;
   const root = block.edit((u8) => {
     u8.fill(0, first, end);

@@ -22,6 +22,8 @@ export interface MmapRequest {
   readonly write: boolean;
   readonly mayWrite: boolean;
   readonly shared: boolean;
+  /** `file.id` of the open file description that is mapped. */
+  readonly file: number;
 }
 
 /**
@@ -54,6 +56,7 @@ export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
       vma.write = write;
       vma.mayWrite = mayWrite;
       vma.shared = shared;
+      vma.file = request.file;
     });
   }
   yield* unlock(k, mmapLock(k.mm));
@@ -120,16 +123,29 @@ export function* mprotect(k: Kernel, slot: number, read: boolean, write: boolean
 }
 
 /**
- * MS_SYNC writes and waits with datasync; MS_ASYNC does nothing.
+ * MS_SYNC writes and waits for the pages of a shared mapping, with datasync; MS_ASYNC and a private mapping do nothing.
+ * @param range    bytes of the file; left out: all that is mapped
+ * @returns EINVAL when the range does not begin at a page
  * @source  mm/msync.c
  */
-export function* msync(k: Kernel, slot: number, sync: boolean): Op<Result<void>> {
+export function* msync(
+  k: Kernel,
+  slot: number,
+  sync: boolean,
+  range?: { readonly offset: number; readonly length: number },
+): Op<Result<void>> {
+  if (range !== undefined && range.offset % PAGE_SIZE !== 0) return err('EINVAL');
   if (!sync) return;
-  const { ino, promise } = yield* step(k, 'find_vma', () => {
-    const found = k.vma(k.mm, slot).ino;
-    return { ino: found, promise: modelSnapshot(k, found) };
+  const found = yield* step(k, 'find_vma', () => {
+    const { ino, shared, pgoff, pages } = k.vma(k.mm, slot);
+    if (!shared) return null;
+    const start = range?.offset ?? pgoff * PAGE_SIZE;
+    const length = range === undefined ? pages * PAGE_SIZE : Math.ceil(range.length / PAGE_SIZE) * PAGE_SIZE;
+    return { ino, start, end: start + length, promise: modelSnapshot(k, ino) };
   });
-  const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, true));
-  if (!isErr(ret)) yield* step(k, 'msync returns', () => modelPromise(k, ino, promise));
+  if (found === null) return;
+  const { ino, start, end, promise } = found;
+  const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, true, start, end));
+  if (!isErr(ret)) yield* step(k, 'msync returns', () => modelPromise(k, ino, promise, start, end));
   return ret;
 }

@@ -5,30 +5,102 @@
  * programs were told it holds. After an unmount that is everything; after a crash only what was promised.
  */
 import { countFreeBlocks } from '../balloc/balloc.ts';
-import { countFreeInodes } from '../balloc/ialloc.ts';
+import { countFreeInodes, isAllocated } from '../balloc/ialloc.ts';
 import { dropBuffers, inodeBlock } from '../device/buffer.ts';
-import { dropTransactions, replay, trimLog } from '../device/journal.ts';
-import { err, type Result } from '../errno.ts';
-import { RESERVED_INO } from '../inode/layout.ts';
-import { forget } from '../inode/update.ts';
+import { checkpoint, dropTransactions, replay, trimLog } from '../device/journal.ts';
+import { err, isErr, type Result } from '../errno.ts';
+import { isDir, isLnk, isReg, RESERVED_INO } from '../inode/layout.ts';
+import { loadOrphans, orphanForgetAll } from '../inode/orphan.ts';
+import { forget, hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { folioMapping, unmapFolio } from '../pagecache/rmap.ts';
-import type { Op } from '../task.ts';
+import type { Op, Request } from '../task.ts';
 import { call, step } from '../task.ts';
-import { syncFilesystem } from '../writeback/sync.ts';
+import { syncFilesystem, syncFs } from '../writeback/sync.ts';
+import { evict, inUse } from './evict.ts';
 import { mediumMismatch } from './mediumFile.ts';
-import { inUse } from './namei.ts';
+import { igetInode } from './namei.ts';
+import { truncate } from './truncate.ts';
 import { unmountedComplaint } from './unmounted.ts';
 
-/** Counters from the bitmaps. Inside a step; also how a world is prepared. @source fs/ext4/super.c ext4_fill_super */
-export function mountVolume(k: Kernel): void {
+/**
+ * Counters from the bitmaps, then the orphan list is worked off. Inside a step; also how a world is prepared.
+ * @param recovered  a journal was replayed: what working off the list left is committed and written home at once
+ * @source fs/ext4/super.c ext4_fill_super, ext4_mark_recovery_complete
+ */
+export function mountVolume(k: Kernel, recovered = false): void {
   const { sb } = k;
   sb.mounted = true;
   sb.freeBlocks = countFreeBlocks(k);
   sb.dirtyBlocks = 0;
   sb.freeInodes = countFreeInodes(k);
+  loadOrphans(k);
+  if (sb.orphans === null) return;
+  runInside(k, orphanCleanup(k));
+  if (recovered) runInside(k, flushJournal(k));
+}
+
+/** @source fs/jbd2/journal.c jbd2_journal_flush */
+function* flushJournal(k: Kernel): Op<void> {
+  yield* call(k, 'jbd2_journal_flush', () => syncFs(k));
+  yield* checkpoint(k);
+}
+
+/**
+ * Runs an op to its end inside the step that is under way: nobody sees the volume before it is mounted. Locks mean
+ * nothing here; those that tasks held when the power failed are of no kernel that still runs.
+ */
+function runInside<T>(k: Kernel, op: Op<T>): T {
+  let sent: unknown;
+  for (;;) {
+    const { done, value } = op.next(sent);
+    if (done) return value as T;
+    const { kind, fn, make } = value as Request<unknown>;
+    if (kind === 'call') sent = runInside(k, make!());
+    else if (kind === 'trylock') sent = true;
+    else sent = kind === 'step' || kind === 'wait' ? fn?.() : undefined;
+  }
+}
+
+/**
+ * Deletes what has no names, cuts what has to its size. A list that makes no sense is forgotten.
+ * @source fs/ext4/orphan.c ext4_orphan_cleanup, ext4_process_orphan
+ */
+function* orphanCleanup(k: Kernel): Op<void> {
+  for (;;) {
+    const ino = yield* step(k, 'ext4_orphan_get', () => orphanGet(k));
+    if (ino === 0) return;
+    const deleted = yield* step(k, 'ext4_process_orphan', () => {
+      const inode = k.inode(ino);
+      inode.unlinked = inode.freeing = inode.nlink === 0;
+      return inode.unlinked;
+    });
+    if (deleted) yield* call(k, 'ext4_evict_inode', () => evict(k, ino));
+    else {
+      const cut = yield* call(k, 'ext4_truncate', () => truncate(k, ino));
+      const bad = isErr(cut);
+      yield* step(k, 'iput', () => {
+        if (bad) orphanForgetAll(k);
+        forget(k, ino);
+      });
+    }
+  }
+}
+
+/** The head of the list, in core; 0 when there is none. Inside a step. @source fs/ext4/ialloc.c ext4_orphan_get */
+function orphanGet(k: Kernel): number {
+  const ino = k.sb.orphans?.[0] ?? 0;
+  if (ino === 0) return 0;
+  const known = ino >= k.geo.firstIno && ino <= k.geo.inodesCount && isAllocated(k, ino);
+  if (known && !isErr(igetInode(k, ino))) {
+    const { mode, nlink } = k.inode(ino);
+    const canTruncate = isReg(mode) || isDir(mode) || (isLnk(mode) && hasFlag(k, ino, 'extents'));
+    if (nlink === 0 || canTruncate) return ino;
+  }
+  orphanForgetAll(k);
+  return 0;
 }
 
 /** Everything in memory is gone; the medium and the log stay. Inside a step. */
@@ -44,6 +116,8 @@ function forgetMemory(k: Kernel): void {
   dropTransactions(k);
   k.sb.mounted = false;
   k.sb.freeBlocks = k.sb.dirtyBlocks = k.sb.freeInodes = 0;
+  k.sb.orphans = k.sb.groupPrealloc = k.sb.freed = k.sb.freedCommitting = null;
+  k.sb.lastGroup = 0;
 }
 
 /**
@@ -53,7 +127,9 @@ function forgetMemory(k: Kernel): void {
  * @source  fs/super.c generic_shutdown_super; fs/ext4/super.c ext4_put_super
  */
 export function* remount(k: Kernel): Op<Result<void>> {
-  const busy = yield* step(k, 'busy?', () => k.inodesInCore().some((ino) => inUse(k, ino)));
+  const busy = yield* step(k, 'busy?', () =>
+    k.inodesInCore().some((ino) => k.inode(ino).freeing || inUse(k, ino)),
+  );
   if (busy) return err('EBUSY');
   yield* lock(k, sUmount);
   yield* call(k, 'sync_filesystem', () => syncFilesystem(k));
@@ -81,12 +157,13 @@ export function* crash(k: Kernel): Op<void> {
       for (const slot of k.world.secondKeys('vma', mm)) {
         const vma = k.vma(mm, slot);
         vma.live = vma.read = vma.write = vma.mayWrite = vma.shared = false;
-        vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = 0;
+        vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = vma.file = 0;
       }
     }
+    for (const task of k.world.firstKeys('task')) k.taskRecord(task).held = null;
     forgetMemory(k);
     replay(k);
-    mountVolume(k);
+    mountVolume(k, true);
     k.warnOn('durability', mediumMismatch(k, 'promised') !== null);
   });
 }
@@ -95,7 +172,7 @@ export function* crash(k: Kernel): Op<void> {
 export function closeRecord(k: Kernel, task: number, slot: number): void {
   const file = k.file(task, slot);
   file.open = file.readonly = file.append = file.direct = file.sync = false;
-  file.ino = 0;
+  file.ino = file.id = 0;
 }
 
 /**

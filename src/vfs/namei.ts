@@ -1,29 +1,46 @@
 /**
- * Names: looking up, creating and removing entries of block-based, linear directories.
+ * Paths: from text to inodes, component by component; open(2) with O_CREAT.
  *
- * One path component at a time; a directory's entries are read and changed under its i_rwsem, in one step per
- * directory. Inline and hashed directories are the business of the volume issue: they answer EOPNOTSUPP here.
+ *   walk ─ one step per component: look up, iget, follow a symlink ─▶ Place { dir, name, ino }
+ *
+ * What a walk has reached stays referred to by the running system call (`task.held`) until its `pathPut`, so that
+ * nobody evicts it meanwhile. Lookups take no lock: the kernel finds names in its dentry cache, and every change of a
+ * directory is one step. A system call that changes a directory looks again under the directory's i_rwsem.
+ *
+ * A walk cannot leave the volume: `..` of the root is the root, and a symlink to an absolute path begins there.
+ *
+ * Not modelled: permissions (every lane is root), mount points, casefolding and encryption.
  */
-import { freeInode, newInode } from '../balloc/ialloc.ts';
-import { lookupBlock, removeDelayed } from '../balloc/mapBlocks.ts';
-import { rawInode, readBuffer, setBuffer, setRawInode } from '../device/buffer.ts';
-import { dirtyMetadata, getWriteAccess, journalStart, journalStop } from '../device/journal.ts';
+import { newInode } from '../balloc/ialloc.ts';
+import { journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { findInlineData } from '../inline/bytes.ts';
-import { inodeSeed } from '../inode/checksum.ts';
-import { direntTypeOf, inodeLayout, isDir, isReg, RESERVED_INO, S_IFREG } from '../inode/layout.ts';
-import { forget, hasFlag, hasInlineData, iget, markInodeDirty } from '../inode/update.ts';
+import { isDir, isLnk, isReg, RESERVED_INO, S_IFREG } from '../inode/layout.ts';
+import { orphanAdd } from '../inode/orphan.ts';
+import { iget, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
-import { modelBirth, modelDeath } from '../model.ts';
-import { removeFolio } from '../pagecache/folio.ts';
-import { unmapFolio } from '../pagecache/rmap.ts';
+import { modelBirth } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import * as dirent from '../volume/dirent.ts';
+import {
+  type DirEntry,
+  dirParent,
+  type FoundDirent,
+  findEntry,
+  linkText,
+  listDirectory,
+  readLink,
+} from './directory.ts';
+import { addEntry, dirSource } from './entry.ts';
+import { hold, pathPut, unhold } from './evict.ts';
 import { modelAdopt } from './mediumFile.ts';
-import { truncate } from './truncate.ts';
-import { releaseXattrBlock } from './xattr.ts';
+
+/** @source include/linux/namei.h MAXSYMLINKS */
+const MAX_SYMLINKS = 40;
+/** Bytes of a path, its end included. @source include/uapi/linux/limits.h PATH_MAX */
+export const PATH_MAX = 4096;
 
 /** Brings an inode into core, with its system.data found. Inside a step. */
 export function igetInode(k: Kernel, ino: number): Result<void> {
@@ -32,245 +49,279 @@ export function igetInode(k: Kernel, ino: number): Result<void> {
   if (isReg(k.inode(ino).mode) && !k.ghost(ino).live) modelAdopt(k, ino);
 }
 
-/** The blocks of a directory, in order. Inside a step. */
-function dirBlocks(k: Kernel, dir: number): Result<number[]> {
-  if (hasInlineData(k, dir) || hasFlag(k, dir, 'index')) return err('EOPNOTSUPP');
-  const blocks: number[] = [];
-  for (let lblk = 0; lblk < k.inode(dir).size / k.blockSize; lblk++) {
-    const found = lookupBlock(k, dir, lblk);
-    if (isErr(found)) return found;
-    if (found.state !== 'mapped') return err('EUCLEAN');
-    blocks.push(found.block);
-  }
-  return blocks;
-}
-
-const rules = (k: Kernel): dirent.DirentRules => ({
-  inodesCount: k.geo.inodesCount,
-  hasTail: k.geo.metadataCsum,
-});
-
-/** Looks a name up in a directory that is in core. Inside a step. */
-export function lookupName(k: Kernel, dir: number, name: string): Result<number> {
-  if (!isDir(k.inode(dir).mode)) return err('ENOTDIR');
-  const blocks = dirBlocks(k, dir);
-  if (isErr(blocks)) return blocks;
-  for (const block of blocks) {
-    const found = dirent.lookup(readBuffer(k, block), name, rules(k));
-    if (isErr(found)) return found;
-    if (found !== undefined) return found.ino;
-  }
-  return err('ENOENT');
-}
-
-/** Names of a directory in the order they are stored, without `.` and `..`. Inside a step. */
-export function listNames(k: Kernel, dir: number): Result<string[]> {
-  const blocks = dirBlocks(k, dir);
-  if (isErr(blocks)) return blocks;
-  return blocks.flatMap((block) =>
-    dirent
-      .readDirents(readBuffer(k, block), rules(k))
-      .entries.filter((entry) => entry.ino !== 0)
-      .map((entry) => dirent.nameText(entry.name))
-      .filter((name) => name !== '.' && name !== '..'),
-  );
-}
-
-/** Stores a directory block with its checksum, journalled. Inside a step with a handle. */
-function writeDirBlock(k: Kernel, dir: number, block: number, data: ReturnType<typeof readBuffer>): void {
-  const seed = inodeSeed(dir, inodeLayout.get(rawInode(k, dir), 'generation'), k.geo.csumSeed);
-  getWriteAccess(k, block);
-  setBuffer(k, block, k.geo.metadataCsum ? dirent.withDirBlockChecksum(seed, data) : data);
-  dirtyMetadata(k, block, dir);
-}
-
-/** Inside a step with a handle, under the directory's i_rwsem. @source fs/ext4/namei.c ext4_add_entry */
-function addName(k: Kernel, dir: number, name: string, ino: number): Result<void> {
-  const blocks = dirBlocks(k, dir);
-  if (isErr(blocks)) return blocks;
-  for (const block of blocks) {
-    const next = dirent.insert(readBuffer(k, block), ino, name, direntTypeOf(k.inode(ino).mode), rules(k));
-    if (next === 'full') continue;
-    if (isErr(next)) return next;
-    writeDirBlock(k, dir, block, next);
-    markInodeDirty(k, dir);
-    return;
-  }
-  return err('ENOSPC');
-}
-
-/** Inside a step with a handle, under the directory's i_rwsem. @source fs/ext4/namei.c ext4_delete_entry */
-function removeName(k: Kernel, dir: number, name: string): Result<void> {
-  const blocks = dirBlocks(k, dir);
-  if (isErr(blocks)) return blocks;
-  for (const block of blocks) {
-    const next = dirent.remove(readBuffer(k, block), name, rules(k));
-    if (isErr(next)) {
-      if (next.errno === 'ENOENT') continue;
-      return next;
-    }
-    writeDirBlock(k, dir, block, next);
-    markInodeDirty(k, dir);
-    return;
-  }
-  return err('ENOENT');
-}
-
-const parts = (path: string): string[] => path.split('/').filter((part) => part !== '');
-
-/** The directory that holds the last component, and that component. */
-export function* parentOf(k: Kernel, path: string): Op<Result<{ dir: number; name: string }>> {
-  const names = parts(path);
-  const name = names.pop();
-  if (name === undefined) return err('EEXIST');
-  if (name.length > dirent.NAME_MAX) return err('ENAMETOOLONG');
-  const dir = yield* call(k, 'path_parentat', () => walk(k, names));
-  return isErr(dir) ? dir : { dir, name };
-}
-
-function* walk(k: Kernel, names: readonly string[]): Op<Result<number>> {
-  return yield* step(k, 'link_path_walk', () => {
-    let ino: number = RESERVED_INO.root;
-    const root = igetInode(k, ino);
-    if (isErr(root)) return root;
-    for (const name of names) {
-      const next = lookupName(k, ino, name);
-      if (isErr(next)) return next;
-      const got = igetInode(k, next);
-      if (isErr(got)) return got;
-      ino = next;
-    }
-    return ino;
-  });
-}
-
-/** The inode of a path, in core. @returns ENOENT, ENOTDIR, EBADMSG, EUCLEAN */
-export function* resolve(k: Kernel, path: string): Op<Result<number>> {
-  return yield* call(k, 'filename_lookup', () => walk(k, parts(path)));
+/** A directory that may be looked into: in core, not removed. Inside a step. */
+function checkDir(k: Kernel, dir: number): Result<void> {
+  const got = igetInode(k, dir);
+  if (isErr(got)) return got;
+  const { mode, unlinked } = k.inode(dir);
+  if (!isDir(mode)) return err('ENOTDIR');
+  return unlinked ? err('ENOENT') : undefined;
 }
 
 /**
- * Opens a path, making it when asked.
- * @returns the inode number; ENOENT, EISDIR, ENOSPC
- * @locks   sb_writers shared ▸ directory i_rwsem ▸ handle, only to create
- * @source  fs/namei.c open_last_lookups; fs/ext4/namei.c ext4_create
+ * The entry of a name; undefined when there is none. Inside a step.
+ * @returns ENOTDIR, ENAMETOOLONG, EUCLEAN, EBADMSG; ENOENT for a directory that was removed
+ * @source  fs/ext4/namei.c ext4_lookup
  */
-export function* openPath(k: Kernel, path: string, create: boolean): Op<Result<number>> {
-  const found = yield* resolve(k, path);
-  if (!isErr(found)) {
-    const dir = yield* step(k, 'may_open', () => isDir(k.inode(found).mode));
-    return dir ? err('EISDIR') : found;
+export function lookupEntry(k: Kernel, dir: number, name: string): Result<FoundDirent | undefined> {
+  const ok = checkDir(k, dir);
+  if (isErr(ok)) return ok;
+  const bytes = dirent.nameBytes(name);
+  if (bytes.length > dirent.NAME_MAX) return err('ENAMETOOLONG');
+  const found = findEntry(dirSource(k, dir), bytes);
+  if (found === undefined || isErr(found)) return found;
+  const { ino } = found.entry;
+  const valid = ino === RESERVED_INO.root || (ino >= k.geo.firstIno && ino <= k.geo.inodesCount);
+  return valid && ino !== dir ? found : err('EUCLEAN');
+}
+
+/** The inode of a name, in core; ENOENT when there is none. Inside a step. */
+export function lookupName(k: Kernel, dir: number, name: string): Result<number> {
+  const found = lookupEntry(k, dir, name);
+  if (isErr(found)) return found;
+  if (found === undefined) return err('ENOENT');
+  const got = igetInode(k, found.entry.ino);
+  // A name of a free inode.
+  if (isErr(got)) return got.errno === 'ENOENT' ? err('EUCLEAN') : got;
+  return found.entry.ino;
+}
+
+/**
+ * Names of a directory in the order of readdir, without `.` and `..`. Inside a step.
+ * @returns ENOTDIR, ENOENT for a directory that was removed, EUCLEAN, EBADMSG
+ */
+export function listNames(k: Kernel, dir: number): Result<string[]> {
+  const entries = listEntries(k, dir);
+  return isErr(entries) ? entries : entries.map(({ name }) => dirent.nameText(name));
+}
+
+/** As `listNames`, with what the names name. Inside a step. */
+export function listEntries(k: Kernel, dir: number): Result<DirEntry[]> {
+  const ok = checkDir(k, dir);
+  return isErr(ok) ? ok : listDirectory(dirSource(k, dir));
+}
+
+/** Where a path leads. */
+export interface Place {
+  /** The directory that holds the last component; for a path without one, the inode itself. */
+  readonly dir: number;
+  /** The last component; '' when there is none (`/`), `.` and `..` as they are. */
+  readonly name: string;
+  /** What the path names; 0 when the last component was not looked up, or is not there. */
+  readonly ino: number;
+  /** The path ends in a slash: it must name a directory. */
+  readonly slash: boolean;
+}
+
+/**
+ * What becomes of the last component.
+ *   parent    it is not looked up                              (what the last name of mkdir, rm, mv, ln is)
+ *   nofollow  it is looked up, and a symlink stays a symlink
+ *   follow    a symlink is followed
+ *   create    as follow, and it need not be there
+ */
+export type WalkMode = 'parent' | 'nofollow' | 'follow' | 'create';
+
+const components = (path: string): string[] => path.split('/').filter((part) => part !== '');
+
+/**
+ * Walks a path. What it reached is held until `pathPut`, also when it failed.
+ * @returns ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EUCLEAN, EBADMSG
+ * @source  fs/namei.c path_lookupat, link_path_walk
+ */
+export function* walk(k: Kernel, path: string, mode: WalkMode): Op<Result<Place>> {
+  if (path === '') return err('ENOENT');
+  if (dirent.nameBytes(path).length >= PATH_MAX) return err('ENAMETOOLONG');
+  let todo = components(path);
+  let slash = todo.length > 0 && path.endsWith('/');
+  let dir: number = RESERVED_INO.root;
+  let symlinks = 0;
+  for (;;) {
+    const here = dir;
+    const [name, ...rest] = todo;
+    if (name === undefined) {
+      const root = yield* step(k, 'link_path_walk', () => igetInode(k, here));
+      return isErr(root) ? root : { dir: here, name: '', ino: here, slash };
+    }
+    const last = rest.length === 0;
+    if (last && mode === 'parent') return { dir: here, name, ino: 0, slash };
+    const follow = !last || mode !== 'nofollow' || slash;
+    const mustBeDir = !last || slash;
+    const found = yield* step(k, 'link_path_walk', () => walkComponent(k, here, name, follow, mustBeDir));
+    if (isErr(found)) {
+      const missing = last && mode === 'create' && found.errno === 'ENOENT';
+      return missing ? { dir: here, name, ino: 0, slash } : found;
+    }
+    if (typeof found === 'number') {
+      if (last) return { dir: here, name, ino: found, slash };
+      dir = found;
+      todo = rest;
+      continue;
+    }
+    symlinks++;
+    if (symlinks > MAX_SYMLINKS) return err('ELOOP');
+    if (found === '') return err('ENOENT');
+    if (last && found.endsWith('/')) slash = true;
+    todo = [...components(found), ...rest];
+    if (found.startsWith('/')) dir = RESERVED_INO.root;
   }
-  if (found.errno !== 'ENOENT' || !create) return found;
-  const parent = yield* parentOf(k, path);
-  if (isErr(parent)) return parent;
-  yield* lock(k, sbWriters, 'shared');
-  yield* lock(k, iRwsem(parent.dir));
-  yield* journalStart(k);
-  const ino = yield* step(k, 'ext4_create', () => {
-    const there = lookupName(k, parent.dir, parent.name);
-    if (!isErr(there)) {
-      const got = igetInode(k, there);
-      return isErr(got) ? got : there;
-    }
-    const made = newInode(k, S_IFREG | 0o600);
-    if (isErr(made)) return made;
-    const added = addName(k, parent.dir, parent.name, made);
-    if (isErr(added)) {
-      freeInode(k, made);
-      forget(k, made);
-      setRawInode(k, made, rawInode(k, made));
-      return added;
-    }
-    modelBirth(k, made, 0);
-    return made;
-  });
-  yield* journalStop(k);
-  yield* unlock(k, iRwsem(parent.dir));
-  yield* unlock(k, sbWriters);
+}
+
+/**
+ * One component: the inode, held instead of the directory it was found in, or the target of a symlink to follow.
+ * Inside a step.
+ * @source fs/namei.c walk_component, step_into
+ */
+function walkComponent(
+  k: Kernel,
+  dir: number,
+  name: string,
+  follow: boolean,
+  mustBeDir: boolean,
+): Result<number | string> {
+  const ok = checkDir(k, dir);
+  if (isErr(ok)) return ok;
+  let ino: Result<number>;
+  if (name === '.') ino = dir;
+  else if (name === '..') ino = dir === RESERVED_INO.root ? dir : dirParent(dirSource(k, dir));
+  else ino = lookupName(k, dir, name);
+  if (isErr(ino)) return ino;
+  const got = igetInode(k, ino);
+  if (isErr(got)) return got;
+  const { mode } = k.inode(ino);
+  if (follow && isLnk(mode)) {
+    const target = readLink(dirSource(k, ino));
+    return isErr(target) ? target : linkText(target);
+  }
+  if (mustBeDir && !isDir(mode)) return err('ENOTDIR');
+  unhold(k, dir);
+  hold(k, ino);
   return ino;
 }
 
 /**
- * unlink(2). The inode lives on while it is open or mapped.
- * @locks   sb_writers shared ▸ directory i_rwsem ▸ inode i_rwsem ▸ handle
- * @source  fs/namei.c do_unlinkat; fs/ext4/namei.c ext4_unlink
+ * The directory that holds the last component, held, and that component.
+ * @returns the errno of the walk; `special` for a path whose last component is no name (`/`, `.`, `..`)
  */
-export function* unlink(k: Kernel, path: string): Op<Result<void>> {
-  const parent = yield* parentOf(k, path);
-  if (isErr(parent)) return parent;
+export function* parentOf(
+  k: Kernel,
+  path: string,
+  special: (last: string) => Result<never>,
+): Op<Result<Place>> {
+  const place = yield* call(k, 'path_parentat', () => walk(k, path, 'parent'));
+  if (isErr(place)) return place;
+  return place.name === '' || place.name === '.' || place.name === '..' ? special(place.name) : place;
+}
+
+/** The inode of a path, in core and held until `pathPut`. @returns the errno of the walk */
+export function* resolve(
+  k: Kernel,
+  path: string,
+  mode: 'nofollow' | 'follow' = 'follow',
+): Op<Result<number>> {
+  const place = yield* call(k, 'filename_lookup', () => walk(k, path, mode));
+  return isErr(place) ? place : place.ino;
+}
+
+/** Runs `body` on the inode of a path. @returns what the body answers, or the errno of the walk */
+export function* withPath<T>(k: Kernel, path: string, body: (ino: number) => Op<Result<T>>): Op<Result<T>> {
   const ino = yield* resolve(k, path);
-  if (isErr(ino)) return ino;
-  const dir = yield* step(k, 'may_delete', () => isDir(k.inode(ino).mode));
-  if (dir) return err('EISDIR');
-  yield* lock(k, sbWriters, 'shared');
-  yield* lock(k, iRwsem(parent.dir));
-  yield* lock(k, iRwsem(ino));
-  yield* journalStart(k);
-  const ret = yield* step(k, 'ext4_unlink', (): Result<void> => {
-    const removed = removeName(k, parent.dir, parent.name);
-    if (isErr(removed)) return removed;
-    const inode = k.inode(ino);
-    inode.nlink--;
-    inode.unlinked = inode.nlink === 0;
-    markInodeDirty(k, ino);
-  });
-  yield* journalStop(k);
-  yield* unlock(k, iRwsem(ino));
-  yield* unlock(k, iRwsem(parent.dir));
-  yield* unlock(k, sbWriters);
-  yield* call(k, 'iput', () => evictIfUnused(k, ino));
+  const ret = isErr(ino) ? ino : yield* body(ino);
+  yield* call(k, 'path_put', () => pathPut(k));
   return ret;
 }
 
-/** Is the inode open or mapped by anybody? Inside a step. */
-export function inUse(k: Kernel, ino: number): boolean {
-  for (const task of k.world.firstKeys('file')) {
-    for (const slot of k.world.secondKeys('file', task)) {
-      const file = k.file(task, slot);
-      if (file.open && file.ino === ino) return true;
-    }
+/**
+ * A new inode with a name, in one step. When the name cannot be added the inode is an orphan, held, and goes with
+ * `pathPut`. Inside a step with a handle, under the directory's i_rwsem.
+ * @param init  what the inode begins with
+ * @source fs/ext4/namei.c ext4_create, ext4_mkdir, ext4_symlink, ext4_add_nondir
+ */
+export function makeInode(
+  k: Kernel,
+  dir: number,
+  name: string,
+  mode: number,
+  init: (ino: number) => Result<void> = () => undefined,
+): Result<number> {
+  const ino = newInode(k, dir, mode);
+  if (isErr(ino)) return ino;
+  const begun = init(ino);
+  if (!isErr(begun)) markInodeDirty(k, ino);
+  const added = isErr(begun) ? begun : addEntry(k, dir, dirent.nameBytes(name), ino);
+  if (!isErr(added)) {
+    markInodeDirty(k, ino);
+    return ino;
   }
-  for (const mm of k.world.firstKeys('vma')) {
-    for (const slot of k.world.secondKeys('vma', mm)) {
-      const vma = k.vma(mm, slot);
-      if (vma.live && vma.ino === ino) return true;
-    }
-  }
-  return false;
+  const inode = k.inode(ino);
+  inode.nlink = 0;
+  inode.unlinked = true;
+  orphanAdd(k, ino);
+  markInodeDirty(k, ino);
+  hold(k, ino);
+  return added;
 }
 
 /**
- * The last reference is gone: an inode without links is freed, with its pages and blocks.
- * @locks   handle
- * @source  fs/ext4/inode.c ext4_evict_inode
+ * Opens a path, making it when asked. The inode is held until `pathPut`.
+ * @param readonly  a directory may be opened too
+ * @returns the inode number; EISDIR, ENOSPC, and what the walk answers
+ * @locks   sb_writers shared ▸ directory i_rwsem ▸ handle, only to create
+ * @source  fs/namei.c path_openat, open_last_lookups, may_open; fs/ext4/namei.c ext4_create
  */
-export function* evictIfUnused(k: Kernel, ino: number): Op<void> {
-  const last = yield* step(
-    k,
-    'iput_final?',
-    () => k.inode(ino).inCore && k.inode(ino).unlinked && !inUse(k, ino),
-  );
-  if (!last) return;
-  const blocks = yield* step(k, 'truncate_inode_pages_final', () => {
-    const inode = k.inode(ino);
-    for (const index of k.folioIndexes(ino)) {
-      unmapFolio(k, ino, index);
-      removeFolio(k, ino, index);
-    }
-    inode.size = 0;
-    return inode.blocks !== 0;
-  });
-  if (blocks) yield* call(k, 'ext4_truncate', () => truncate(k, ino));
-  yield* journalStart(k);
-  yield* step(k, 'ext4_evict_inode', () => {
-    removeDelayed(k, ino, 0, Number.POSITIVE_INFINITY);
-    releaseXattrBlock(k, ino);
-    markInodeDirty(k, ino);
-    setRawInode(k, ino, inodeLayout.put(rawInode(k, ino), { dtime: k.now }));
-    freeInode(k, ino);
-    forget(k, ino);
-    modelDeath(k, ino);
-  });
-  yield* journalStop(k);
+export function* openHeld(k: Kernel, path: string, create: boolean, readonly: boolean): Op<Result<number>> {
+  const place = yield* call(k, 'path_openat', () => walk(k, path, create ? 'create' : 'follow'));
+  if (isErr(place)) return place;
+  const { dir, name, ino, slash } = place;
+  if (create && (slash || name === '' || name === '.' || name === '..')) return err('EISDIR');
+  if (ino !== 0) {
+    const isDirectory = yield* step(k, 'may_open', () => {
+      k.inode(ino).dentryDir = dir;
+      return isDir(k.inode(ino).mode);
+    });
+    return isDirectory && (create || !readonly) ? err('EISDIR') : ino;
+  }
+  yield* lock(k, sbWriters, 'shared');
+  yield* lock(k, iRwsem(dir));
+  const there = yield* step(k, 'lookup_open', () => lookupHeld(k, dir, name));
+  let made: Result<number> = there;
+  if (there === 0) {
+    yield* journalStart(k);
+    made = yield* step(k, 'ext4_create', () => {
+      const fresh = makeInode(k, dir, name, S_IFREG | 0o600);
+      if (isErr(fresh)) return fresh;
+      hold(k, fresh);
+      k.inode(fresh).dentryDir = dir;
+      modelBirth(k, fresh, 0);
+      return fresh;
+    });
+    yield* journalStop(k);
+  }
+  yield* unlock(k, iRwsem(dir));
+  yield* unlock(k, sbWriters);
+  // Somebody else made the name meanwhile: it is opened as any other.
+  return there === 0 || isErr(there)
+    ? made
+    : yield* call(k, 'step_into', () => openHeld(k, path, create, readonly));
+}
+
+/**
+ * The inode of a name, held; 0 when there is none, and one may be made. Inside a step, under the directory's i_rwsem.
+ * @returns ENOENT for a directory that was removed; else as `lookupEntry`
+ * @source  fs/namei.c lookup_one_qstr_excl, may_create
+ */
+export function lookupHeld(k: Kernel, dir: number, name: string): Result<number> {
+  const found = lookupEntry(k, dir, name);
+  if (isErr(found)) return found;
+  if (found === undefined) return 0;
+  const ino = lookupName(k, dir, name);
+  if (!isErr(ino)) hold(k, ino);
+  return ino;
+}
+
+/** As `openHeld`, for a caller that has the volume to itself. */
+export function* openPath(k: Kernel, path: string, create: boolean): Op<Result<number>> {
+  const ino = yield* openHeld(k, path, create, false);
+  yield* pathPut(k);
+  return ino;
 }

@@ -4,6 +4,7 @@
 import { lookupBlock } from '../balloc/mapBlocks.ts';
 import { readBuffer } from '../device/buffer.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
@@ -19,10 +20,10 @@ export interface Stat {
   readonly mode: number;
 }
 
-/** Inside a step. @source fs/ext4/inode.c ext4_file_getattr */
+/** Inside a step. @source fs/ext4/inode.c ext4_file_getattr; ext4_getattr for what is no regular file */
 export function statOf(k: Kernel, ino: number): Stat {
   const { size, blocks, nlink, mode, reserved } = k.inode(ino);
-  const inline = hasInlineData(k, ino) ? Math.ceil(size / 512) : 0;
+  const inline = hasInlineData(k, ino) && isReg(mode) ? Math.ceil(size / 512) : 0;
   return Object.freeze({ size, blocks: blocks + inline + reserved * (k.blockSize / 512), nlink, mode });
 }
 

@@ -18,6 +18,7 @@ import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } fro
 import { modelTruncate } from '../model.ts';
 import { truncatePagecache } from '../pagecache/filemap.ts';
 import { blockZeroPageRange, pagecacheIsizeExtended } from '../pagecache/zero.ts';
+import { TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { SYNC_ALL, waitWriteback, writepages } from '../writeback/writepages.ts';
@@ -55,7 +56,11 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   const shrink = size < oldSize;
   if (shrink && k.hasJournal && k.mount.data === 'ordered') {
     // ext4_begin_ordered_truncate: data of the committing transaction past the new end goes out first.
-    const ordered = yield* step(k, 'jbd2_journal_begin_ordered_truncate', () => k.inode(ino).orderedTx !== 0);
+    const ordered = yield* step(
+      k,
+      'jbd2_journal_begin_ordered_truncate',
+      () => (k.inode(ino).orderedTx & TX_COMMITTING) !== 0,
+    );
     if (ordered) {
       yield* call(k, 'ext4_writepages', () => writepages(k, ino, { ...SYNC_ALL, start: size }));
       yield* waitWriteback(k, ino);

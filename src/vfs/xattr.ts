@@ -5,7 +5,7 @@
  * between inodes, ea_inode values, ACL encoding.
  */
 
-import { freeBlocks, newBlock } from '../balloc/balloc.ts';
+import { freeBlocks, newBlock } from '../balloc/mballoc.ts';
 import type { Bytes } from '../bytes/bytes.ts';
 import { rawInode, readBuffer, setBuffer, setRawInode } from '../device/buffer.ts';
 import {

@@ -483,7 +483,7 @@ function onLeaf(root: Bytes, change: (leaf: Leaf) => boolean): Bytes | 'full' {
 }
 
 /** A leaf being changed in place, entry by entry, as the kernel moves memory. */
-class Leaf {
+export class Leaf {
   readonly #u8: Uint8Array;
   readonly #view: DataView;
 
@@ -581,11 +581,11 @@ class Leaf {
 
   /** @source fs/ext4/extents.c ext4_ext_try_to_merge */
   merge(index: number): void {
-    const left = index > 0 && this.#mergeRight(index - 1);
-    if (!left) this.#mergeRight(index);
+    const left = index > 0 && this.mergeRight(index - 1);
+    if (!left) this.mergeRight(index);
   }
 
-  #mergeRight(index: number): boolean {
+  mergeRight(index: number): boolean {
     let done = false;
     while (index < this.count - 1) {
       const e = this.get(index);

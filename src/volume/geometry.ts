@@ -56,6 +56,8 @@ export interface Geometry extends ChecksumRules {
   readonly gdtBlocks: number;
   /** Blocks kept after each descriptor table for growth (resize_inode). */
   readonly reservedGdtBlocks: number;
+  /** Groups of a flex group; 1 without flex_bg. */
+  readonly flexSize: number;
   /** Blocks of one group's inode table. */
   readonly inodeTableBlocks: number;
   readonly features: Features;
@@ -402,6 +404,7 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
     gdtBlock: firstDataBlock + 1,
     gdtBlocks,
     reservedGdtBlocks,
+    flexSize: flexSizeOf(features, num('logGroupsPerFlex')),
     inodeTableBlocks: Math.ceil((inodesPerGroup * inodeSize) / blockSize),
     features,
     hasJournal,
@@ -426,6 +429,11 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
       : [],
     readOnlyReason: readOnlyReason(features),
   };
+}
+
+/** @source fs/ext4/super.c ext4_fill_flex_info */
+function flexSizeOf(features: Features, log: number): number {
+  return hasFeature(features, 'flex_bg') && log >= 1 && log <= 31 ? 2 ** log : 1;
 }
 
 /** Bytes of struct ext4_inode past the first 128. The superblock can raise the wish, never lower it. @source fs/ext4/super.c ext4_inode_info_init */

@@ -64,7 +64,7 @@ export class Image {
    * @throws BadImage naming structure, byte offset, expected and found
    */
   static load(file: Uint8Array): Image {
-    const read = (offset: number, length: number) => Bytes.adopt(file.slice(offset, offset + length));
+    const read = (offset: number, length: number) => Bytes.copy(file, offset, offset + length);
     const geometry = readGeometry(read, file.length);
     return new Image({ file, blocks: new Map() }, [], geometry, geometry);
   }
@@ -98,7 +98,7 @@ export class Image {
     let block = blocks.get(nr);
     if (block === undefined) {
       const view = file.subarray(nr * this.#blockSize, (nr + 1) * this.#blockSize);
-      block = isZero(view) ? Bytes.zero(this.#blockSize) : Bytes.adopt(view.slice());
+      block = isZero(view) ? Bytes.zero(this.#blockSize) : Bytes.copy(view);
       blocks.set(nr, block);
     }
     return block;

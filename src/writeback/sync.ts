@@ -11,7 +11,7 @@ import { mappingTagged } from '../pagecache/folio.ts';
 import { TX_COMMITTING, TX_NONE } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
-import { commit, SYNC_ALL, waitWriteback, writeAndWait, writepages } from './writepages.ts';
+import { commit, SYNC_ALL, WHOLE_FILE, waitWriteback, writeAndWait, writepages } from './writepages.ts';
 
 /**
  * Writes one inode's pages as the flusher does.
@@ -48,7 +48,7 @@ export function* syncInodes(k: Kernel, wbc: WritebackControl = SYNC_ALL): Op<voi
  * Commits what fsync of this inode waits for.
  * @source fs/ext4/fsync.c ext4_fsync_journal; fs/jbd2/journal.c jbd2_complete_transaction
  */
-function* completeTransaction(k: Kernel, ino: number, datasync: boolean): Op<void> {
+export function* completeTransaction(k: Kernel, ino: number, datasync: boolean): Op<void> {
   const age = yield* step(k, datasync ? 'i_datasync_tid' : 'i_sync_tid', () =>
     datasync ? k.inode(ino).datasyncTx : k.inode(ino).syncTx,
   );
@@ -62,15 +62,23 @@ function* completeTransaction(k: Kernel, ino: number, datasync: boolean): Op<voi
 
 /**
  * @param datasync  fdatasync and msync: only what is needed to read the data back
+ * @param start     first byte that is written
+ * @param end       past the last
  * @returns         EIO
  * @source          fs/ext4/fsync.c ext4_sync_file
  */
-export function* syncFile(k: Kernel, ino: number, datasync: boolean): Op<Result<void>> {
+export function* syncFile(
+  k: Kernel,
+  ino: number,
+  datasync: boolean,
+  start = 0,
+  end: number = WHOLE_FILE,
+): Op<Result<void>> {
   const stop = yield* step(k, 'ASSERT(no current handle)', () =>
     k.bugOn('sync-file-with-handle', hasHandle(k)),
   );
   if (stop) return;
-  const ret = yield* call(k, 'file_write_and_wait_range', () => writeAndWait(k, ino));
+  const ret = yield* call(k, 'file_write_and_wait_range', () => writeAndWait(k, ino, start, end));
   if (isErr(ret)) return ret;
   if (k.hasJournal) {
     yield* call(k, 'ext4_fsync_journal', () => completeTransaction(k, ino, datasync));

@@ -7,39 +7,32 @@
  * Locking: s_writepages_rwsem shared ▸ handle ▸ folio lock ▸ i_data_sem. No inode lock: i_size and MAY_INLINE_DATA
  * may change at any step.
  *
- * Not modelled: one handle maps one folio's blocks (the kernel goes on over contiguous folios); nr_to_write; I/O
- * completes right after submission, by the task that submitted; I/O errors.
+ * One handle maps one run of blocks that follow one another, over as many folios as it covers; all of them are locked
+ * until they are submitted.
+ *
+ * Not modelled: nr_to_write; I/O completes right after submission, by the task that submitted; I/O errors.
  */
-import { lookupBlock, mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
-import { cleanBdevAlias } from '../device/buffer.ts';
-import { journalCommit, journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
+import { mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
+import { journalCommit, journalStart, journalStop } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
-import { iData, markInodeDirty } from '../inode/update.ts';
+import { markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, iDataSem, lock, locked, sWritepagesRwsem, unlock } from '../locks/lock.ts';
 import { invalidateBuffers } from '../pagecache/buffers.ts';
-import {
-  blocksOfPage,
-  folioData,
-  mappingTagged,
-  setFolioDirty,
-  unlockFolio,
-  zeroFolio,
-} from '../pagecache/folio.ts';
+import { blocksOfPage, folioData, setFolioDirty, unlockFolio, zeroFolio } from '../pagecache/folio.ts';
 import { clearDirtyForIo } from '../pagecache/rmap.ts';
 import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
-import { markWritten } from '../volume/extent.ts';
 
 export const WHOLE_FILE = Number.MAX_SAFE_INTEGER;
 export const SYNC_ALL: WritebackControl = { syncMode: 'all', start: 0, end: WHOLE_FILE, mayMap: true };
 export const SYNC_NONE: WritebackControl = { syncMode: 'none', start: 0, end: WHOLE_FILE, mayMap: true };
 /** jbd2 commit: only what is mapped already. */
-export const MAPPED_ONLY: WritebackControl = { syncMode: 'all', start: 0, end: WHOLE_FILE, mayMap: false };
+const MAPPED_ONLY: WritebackControl = { syncMode: 'all', start: 0, end: WHOLE_FILE, mayMap: false };
 
 /**
  * @locks   s_writepages_rwsem shared
@@ -56,7 +49,7 @@ export function* writepages(k: Kernel, ino: number, wbc: WritebackControl): Op<R
 
 /** @source fs/ext4/inode.c ext4_do_writepages */
 export function* doWritepages(k: Kernel, ino: number, wbc: WritebackControl): Op<Result<void>> {
-  const tagged = yield* step(k, 'mapping_tagged(DIRTY)?', () => mappingTagged(k, ino, 'tagDirty'));
+  const tagged = yield* step(k, 'mapping_tagged(DIRTY)?', () => k.hooks.needsWritepages(k, ino));
   if (!tagged) return;
   const down = yield* step(k, 'ext4_forced_shutdown?', () => k.sb.shutdown);
   if (down) return err('EROFS');
@@ -65,7 +58,7 @@ export function* doWritepages(k: Kernel, ino: number, wbc: WritebackControl): Op
   if (verdict !== 'blocks') return err(verdict.errno);
   const first = Math.floor(wbc.start / PAGE_SIZE);
   const last = Math.ceil(wbc.end / PAGE_SIZE);
-  const tag = wbc.syncMode === 'all' ? 'tagTowrite' : 'tagDirty';
+  const scan: Scan = { last, tag: wbc.syncMode === 'all' ? 'tagTowrite' : 'tagDirty', wbc };
   if (wbc.syncMode === 'all') {
     yield* step(k, 'tag_pages_for_writeback', () => {
       for (const index of k.folioIndexes(ino)) {
@@ -74,69 +67,253 @@ export function* doWritepages(k: Kernel, ino: number, wbc: WritebackControl): Op
       }
     });
   }
+  // First what needs no handle, up to the first folio that needs blocks.
+  let cursor = yield* call(k, 'mpage_prepare_extent_to_map', () => writeMapped(k, ino, first, scan));
+  while (cursor >= 0) {
+    const from = cursor;
+    const next = yield* call(k, 'mpage_map_and_submit_extent', () => writeExtent(k, ino, from, scan));
+    if (!isErr(next)) {
+      cursor = next;
+      continue;
+    }
+    if (next.errno !== 'ENOSPC' || !k.hasJournal) return next;
+    // jbd2_journal_force_commit_nested: what was freed can be used then.
+    yield* call(k, 'jbd2_journal_force_commit_nested', () => commit(k));
+  }
+}
+
+/** What the passes of one writepages have in common. */
+interface Scan {
+  /** Page index that ends it, exclusive. */
+  readonly last: number;
+  readonly tag: 'tagTowrite' | 'tagDirty';
+  readonly wbc: WritebackControl;
+}
+
+/** The next tagged folio; -1 when there is none. */
+function nextTagged(k: Kernel, ino: number, from: number, { last, tag }: Scan) {
+  return step(
+    k,
+    'filemap_get_folios_tag',
+    () => k.folioIndexes(ino).find((each) => each >= from && each < last && k.folio(ino, each)[tag]) ?? -1,
+  );
+}
+
+/**
+ * The pass without a handle: writes folios whose blocks are all mapped.
+ * @returns the first folio that needs blocks; -1 when all are written
+ * @source  fs/ext4/inode.c mpage_prepare_extent_to_map with do_map = 0
+ */
+function* writeMapped(k: Kernel, ino: number, first: number, scan: Scan): Op<number> {
   let cursor = first;
   for (;;) {
-    const from = cursor;
-    const index = yield* step(k, 'filemap_get_folios_tag', () => {
-      for (const each of k.folioIndexes(ino))
-        if (each >= from && each < last && k.folio(ino, each)[tag]) return each;
-      return -1;
-    });
-    if (index < 0) return;
-    const ret = yield* call(k, 'mpage_prepare_extent_to_map', () => writeFolio(k, ino, index, wbc));
-    if (isErr(ret)) return ret;
+    const index = yield* nextTagged(k, ino, cursor, scan);
+    if (index < 0) return -1;
+    const verdict = yield* examine(k, ino, index, scan.wbc);
+    if (verdict === 'map') {
+      yield* unlockFolio(k, ino, index);
+      return index;
+    }
+    if (verdict === 'submit') {
+      const blocks = yield* step(k, 'mpage_submit_folio', () => submitFolio(k, ino, index));
+      yield* unlockFolio(k, ino, index);
+      yield* call(k, 'ext4_io_submit', () => ioSubmit(k, ino, [{ index, blocks }], []));
+    }
     cursor = index + 1;
   }
 }
 
-type Verdict = 'skip' | 'map' | 'submit';
+/** A run of logical blocks that wait for a place. `state`: BH_Delay and BH_Unwritten of its buffers. */
+interface Wanted {
+  readonly lblk: number;
+  readonly length: number;
+  readonly state: number;
+}
 
-/** One tagged folio. @source fs/ext4/inode.c mpage_prepare_extent_to_map, mpage_map_and_submit_extent */
-function* writeFolio(k: Kernel, ino: number, index: number, wbc: WritebackControl): Op<Result<void>> {
-  let verdict: Verdict = yield* examine(k, ino, index, wbc);
-  if (verdict === 'skip') return;
-  if (verdict === 'submit') {
-    const blocks = yield* step(k, 'mpage_submit_folio', () => submitFolio(k, ino, index));
-    yield* unlockFolio(k, ino, index);
-    yield* call(k, 'ext4_io_submit', () => ioSubmit(k, ino, index, blocks));
-    return;
+/** A folio that was submitted: "lblk:block" of each buffer that goes out, comma separated. */
+interface Submitted {
+  readonly index: number;
+  readonly blocks: string;
+}
+
+/** What looking at the buffers of a folio came to. */
+interface Looked {
+  readonly wanted: Wanted | null;
+  /** Everything in the folio is mapped: submit it. */
+  readonly whole: boolean;
+  /** The end of the file is in this folio. */
+  readonly atEnd: boolean;
+  /** The next folio may go on with `wanted`. */
+  readonly more: boolean;
+}
+
+/** Inside a step: collects the buffers of a folio from `lblk` on. @source fs/ext4/inode.c mpage_process_page_bufs */
+function lookForExtent(k: Kernel, ino: number, index: number, lblk: number, before: Wanted | null): Looked {
+  const endBlock = Math.ceil(k.inode(ino).size / k.blockSize);
+  const stop = (index + 1) * k.blocksPerPage;
+  let wanted = before;
+  let at = lblk;
+  for (; at < stop; at++) {
+    const next = at >= endBlock ? undefined : addToExtent(k, ino, at, wanted);
+    if (next === undefined) {
+      if (wanted !== null) return { wanted, whole: false, atEnd: false, more: false };
+      break;
+    }
+    wanted = next;
   }
-  // Needs blocks: the folio is let go, the handle comes first.
-  yield* unlockFolio(k, ino, index);
+  const atEnd = at >= endBlock;
+  return { wanted, whole: wanted === null, atEnd, more: !atEnd };
+}
+
+/** The run with one more buffer; undefined when it does not belong. @source fs/ext4/inode.c mpage_add_bh_to_extent */
+function addToExtent(k: Kernel, ino: number, lblk: number, wanted: Wanted | null): Wanted | null | undefined {
+  const { state } = k.fbuf(ino, lblk);
+  const waits = state & (BH.delay | BH.unwritten);
+  const dirtyMapped = BH.dirty | BH.mapped;
+  if ((state & dirtyMapped) !== dirtyMapped || waits === 0) return wanted === null ? null : undefined;
+  if (wanted === null) return { lblk, length: 1, state: waits };
+  if (wanted.lblk + wanted.length !== lblk || wanted.state !== waits) return undefined;
+  return { ...wanted, length: wanted.length + 1 };
+}
+
+/**
+ * One handle: finds one run of blocks that need a place, over folios that follow one another, maps and submits it.
+ * @returns where to go on; -1 when the file is done; ENOSPC
+ * @locks   handle ▸ the folios of the run ▸ i_data_sem
+ * @source  fs/ext4/inode.c ext4_do_writepages, mpage_prepare_extent_to_map, mpage_map_and_submit_extent
+ */
+function* writeExtent(k: Kernel, ino: number, first: number, scan: Scan): Op<Result<number>> {
   yield* journalStart(k);
-  verdict = yield* examine(k, ino, index, wbc);
-  if (verdict === 'skip') {
-    yield* journalStop(k);
-    return;
+  const submitted: Submitted[] = [];
+  /** Locked and not submitted, ascending. */
+  const held: number[] = [];
+  let wanted: Wanted | null = null;
+  let cursor = first;
+  let done = false;
+  for (;;) {
+    const index: number = yield* nextTagged(k, ino, cursor, scan);
+    if (index < 0) {
+      done = true;
+      break;
+    }
+    if (wanted !== null && index !== held.at(-1)! + 1) break;
+    const verdict = yield* examine(k, ino, index, scan.wbc);
+    cursor = index + 1;
+    if (verdict === 'skip') continue;
+    const before: Wanted | null = wanted;
+    const looked: Looked = yield* step(k, 'mpage_process_page_bufs', () =>
+      lookForExtent(k, ino, index, index * k.blocksPerPage, before),
+    );
+    wanted = looked.wanted;
+    if (looked.whole) submitted.push(yield* submitAndUnlock(k, ino, index));
+    else held.push(index);
+    if (looked.atEnd) done = wanted === null;
+    if (!looked.more) break;
   }
-  if (verdict === 'map') {
-    const mapped = yield* call(k, 'mpage_map_and_submit_extent', () => mapFolio(k, ino, index));
+  if (wanted !== null) cursor = held[0]!;
+  const vectors: (readonly [lblk: number, length: number])[] = [];
+  let failure: Result<void> = undefined;
+  while (wanted !== null) {
+    const run: Wanted = wanted;
+    const mapped = yield* call(k, 'ext4_map_blocks', () =>
+      mapBlocks(
+        k,
+        ino,
+        run.lblk,
+        {
+          create: true,
+          unwritten: k.mount.dioreadNolock,
+          preIo: k.mount.dioreadNolock,
+          nofail: true,
+          ioSubmit: true,
+        },
+        run.length,
+      ),
+    );
     if (isErr(mapped)) {
-      yield* step(k, 'mpage_release_unused_pages', () => {
-        k.warnOn('delalloc-failed', true);
-        const [from, ...rest] = blocksOfPage(k, index);
-        removeDelayed(k, ino, from!, from! + rest.length + 1);
-        clearDirtyForIo(k, ino, index);
-        invalidateBuffers(k, ino, index, 0, PAGE_SIZE);
-        k.folio(ino, index).uptodate = false;
+      failure = yield* mappingFailed(k, ino, mapped, held);
+      break;
+    }
+    if (mapped.state === 'unwritten') vectors.push([run.lblk, mapped.length]);
+    const end = run.lblk + mapped.length;
+    wanted = null;
+    while (held.length > 0 && held[0]! * k.blocksPerPage < end) {
+      const index = held[0]!;
+      const looked = yield* step(k, 'mpage_process_folio', () => {
+        placeBuffers(k, ino, index, run.lblk, end, mapped.block);
+        const rest = (index + 1) * k.blocksPerPage;
+        return end < rest ? lookForExtent(k, ino, index, end, null) : null;
       });
-      yield* unlockFolio(k, ino, index);
-      yield* journalStop(k);
-      return mapped;
+      if (looked === null || looked.whole) {
+        submitted.push(yield* submitAndUnlock(k, ino, index));
+        held.shift();
+        cursor = index + 1;
+        if (looked?.atEnd) done = true;
+      } else wanted = looked.wanted;
+      if (looked !== null) break;
     }
   }
-  const blocks = yield* step(k, 'mpage_submit_folio', () => submitFolio(k, ino, index));
-  yield* locked(k, iDataSem(ino), 'exclusive', 'update i_disksize', () => {
-    const inode = k.inode(ino);
-    const disksize = Math.min((index + 1) * PAGE_SIZE, inode.size);
-    if (disksize <= inode.disksize) return;
-    inode.disksize = disksize;
-    markInodeDirty(k, ino);
-  });
+  if (submitted.length > 0) {
+    const past = cursor * PAGE_SIZE;
+    const raise = yield* step(k, 'i_disksize?', () => past > k.inode(ino).disksize);
+    if (raise) {
+      yield* locked(k, iDataSem(ino), 'exclusive', 'update i_disksize', () => {
+        const inode = k.inode(ino);
+        inode.disksize = Math.max(inode.disksize, Math.min(past, inode.size));
+      });
+      yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
+    }
+  }
   yield* journalStop(k);
-  yield* unlockFolio(k, ino, index);
-  yield* call(k, 'ext4_io_submit', () => ioSubmit(k, ino, index, blocks));
+  for (const index of held) yield* unlockFolio(k, ino, index);
+  yield* call(k, 'ext4_io_submit', () => ioSubmit(k, ino, submitted, vectors));
+  if (isErr(failure)) return failure;
+  return done ? -1 : cursor;
 }
+
+/** Inside a step: the buffers of a folio inside [from, to) have their place. @source fs/ext4/inode.c mpage_process_folio */
+function placeBuffers(k: Kernel, ino: number, index: number, from: number, to: number, block: number): void {
+  for (const lblk of blocksOfPage(k, index)) {
+    if (lblk < from || lblk >= to) continue;
+    const bh = k.fbuf(ino, lblk);
+    if ((bh.state & BH.delay) !== 0) bh.block = block + (lblk - from);
+    bh.state &= ~(BH.delay | BH.unwritten);
+  }
+}
+
+function* submitAndUnlock(k: Kernel, ino: number, index: number): Op<Submitted> {
+  const blocks = yield* step(k, 'mpage_submit_folio', () => submitFolio(k, ino, index));
+  yield* unlockFolio(k, ino, index);
+  return { index, blocks };
+}
+
+/**
+ * No blocks for what was promised. With freed blocks that wait for a commit it is tried again; otherwise the data is
+ * given up.
+ * @source fs/ext4/inode.c mpage_map_and_submit_extent, mpage_release_unused_pages
+ */
+function* mappingFailed(
+  k: Kernel,
+  ino: number,
+  why: Result<never>,
+  held: readonly number[],
+): Op<Result<void>> {
+  return yield* step(k, 'mpage_release_unused_pages', (): Result<void> => {
+    if (k.sb.freed !== null || k.sb.freedCommitting !== null) return why;
+    k.warnOn('delalloc-failed', true);
+    const from = held[0]! * k.blocksPerPage;
+    removeDelayed(k, ino, from, (held.at(-1)! + 1) * k.blocksPerPage);
+    for (const index of held) {
+      clearDirtyForIo(k, ino, index);
+      invalidateBuffers(k, ino, index, 0, PAGE_SIZE);
+      const folio = k.folio(ino, index);
+      folio.uptodate = folio.tagDirty = folio.tagTowrite = false;
+    }
+    return why;
+  });
+}
+
+type Verdict = 'skip' | 'map' | 'submit';
 
 /** Locks the folio and says what to do with it; 'skip' has unlocked it. */
 function* examine(k: Kernel, ino: number, index: number, wbc: WritebackControl): Op<Verdict> {
@@ -187,33 +364,6 @@ function look(k: Kernel, ino: number, index: number, wbc: WritebackControl): Ver
 }
 
 /**
- * Gives every delayed or unwritten buffer of the folio a block.
- * @locks   folio lock and handle held ▸ i_data_sem
- * @source  fs/ext4/inode.c mpage_map_one_extent, mpage_map_and_submit_buffers
- */
-function* mapFolio(k: Kernel, ino: number, index: number): Op<Result<void>> {
-  for (const lblk of blocksOfPage(k, index)) {
-    const needs = yield* step(k, 'mpage_add_bh_to_extent', () => {
-      const { state } = k.fbuf(ino, lblk);
-      const dirtyMapped = BH.dirty | BH.mapped;
-      const inside = lblk * k.blockSize < k.inode(ino).size;
-      return inside && (state & dirtyMapped) === dirtyMapped && (state & (BH.delay | BH.unwritten)) !== 0;
-    });
-    if (!needs) continue;
-    const found = yield* call(k, 'ext4_map_blocks', () =>
-      mapBlocks(k, ino, lblk, { create: true, unwritten: k.mount.dioreadNolock, ioSubmit: true }),
-    );
-    if (isErr(found)) return found;
-    yield* step(k, 'clear_buffer_delay', () => {
-      const bh = k.fbuf(ino, lblk);
-      bh.state &= ~(BH.delay | BH.unwritten);
-      bh.block = found.block;
-      if (found.isNew) cleanBdevAlias(k, found.block);
-    });
-  }
-}
-
-/**
  * Inside a step, folio locked: write-protects, samples i_size, zeros the tail, marks the buffers that go out.
  * @returns "lblk:block" of each buffer to write, comma separated
  * @source  fs/ext4/inode.c mpage_submit_folio; fs/ext4/page-io.c ext4_bio_write_folio
@@ -250,47 +400,62 @@ function submitFolio(k: Kernel, ino: number, index: number): string {
   return out.join(',');
 }
 
-/** The bytes reach the medium, unwritten extents become written, the folio leaves writeback. @source fs/ext4/page-io.c */
-function* ioSubmit(k: Kernel, ino: number, index: number, blocks: string): Op<void> {
-  if (blocks === '') return;
-  const pairs = blocks.split(',').map((pair) => pair.split(':').map(Number) as [number, number]);
-  const unwritten = yield* step(k, 'submit_bio', () => {
-    const data = folioData(k, ino, index);
-    for (const [lblk, block] of pairs) {
-      const at = (lblk - index * k.blocksPerPage) * k.blockSize;
-      writeMedium(k, block, data.slice(at, at + k.blockSize), `writepages ino ${ino}`);
-    }
-    return pairs.some(([lblk]) => {
-      const found = lookupBlock(k, ino, lblk);
-      return !isErr(found) && found.state === 'unwritten';
+/**
+ * The bytes reach the medium, unwritten extents become written, the folios leave writeback.
+ * @param vectors  runs of logical blocks that are unwritten until their I/O has ended
+ * @source fs/ext4/page-io.c ext4_io_submit, ext4_put_io_end, ext4_end_bio
+ */
+function* ioSubmit(
+  k: Kernel,
+  ino: number,
+  folios: readonly Submitted[],
+  vectors: readonly (readonly [lblk: number, length: number])[],
+): Op<void> {
+  for (const { index, blocks } of folios) {
+    if (blocks === '') continue;
+    const pairs = blocks.split(',').map((pair) => pair.split(':').map(Number) as [number, number]);
+    yield* step(k, 'submit_bio', () => {
+      const data = folioData(k, ino, index);
+      for (const [lblk, block] of pairs) {
+        const at = (lblk - index * k.blocksPerPage) * k.blockSize;
+        writeMedium(k, block, data.slice(at, at + k.blockSize), `writepages ino ${ino}`);
+      }
     });
-  });
-  if (unwritten) yield* call(k, 'ext4_convert_unwritten_extents', () => convertUnwritten(k, ino, pairs));
-  yield* step(k, 'folio_end_writeback', () => {
-    const folio = k.folio(ino, index);
-    folio.writeback = folio.tagWriteback = false;
-  });
+  }
+  if (vectors.length > 0) {
+    yield* call(k, 'ext4_convert_unwritten_io_end_vec', () => convertUnwritten(k, ino, vectors));
+  }
+  for (const { index, blocks } of folios) {
+    if (blocks === '') continue;
+    yield* step(k, 'folio_end_writeback', () => {
+      const folio = k.folio(ino, index);
+      folio.writeback = folio.tagWriteback = false;
+    });
+  }
 }
 
 /**
  * @locks   a reserved handle ▸ i_data_sem exclusive
- * @source  fs/ext4/extents.c ext4_convert_unwritten_extents
+ * @source  fs/ext4/extents.c ext4_convert_unwritten_io_end_vec, ext4_convert_unwritten_extents
  */
-function* convertUnwritten(k: Kernel, ino: number, pairs: readonly [number, number][]): Op<void> {
+export function* convertUnwritten(
+  k: Kernel,
+  ino: number,
+  vectors: readonly (readonly [lblk: number, length: number])[],
+): Op<void> {
   yield* journalStart(k);
-  yield* locked(k, iDataSem(ino), 'exclusive', 'unwritten extents become written', () => {
-    const inode = k.inode(ino);
-    const before = iData(k, ino);
-    let root = before;
-    for (const [lblk] of pairs) {
-      const next = markWritten(root, lblk, 1);
-      if (next !== 'full') root = next;
+  for (const [start, length] of vectors) {
+    for (let done = 0; done < length; ) {
+      const at = start + done;
+      const left = length - done;
+      const mapped = yield* call(k, 'ext4_map_blocks', () =>
+        mapBlocks(k, ino, at, { create: true, unwritten: true, convert: true }, left),
+      );
+      yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
+      if (isErr(mapped)) break;
+      done += mapped.length;
     }
-    if (root === before) return;
-    inode.iData = root;
-    markInodeDirty(k, ino);
-    updateFsyncTrans(k, ino, true);
-  });
+  }
   yield* journalStop(k);
 }
 
@@ -315,7 +480,11 @@ export function* filemapFlush(k: Kernel, ino: number): Op<void> {
 
 /** Ordered data of one inode, for a commit. @source fs/ext4/super.c ext4_normal_submit_inode_data_buffers */
 export function* submitInodeData(k: Kernel, ino: number): Op<void> {
-  yield* call(k, 'ext4_do_writepages', () => doWritepages(k, ino, MAPPED_ONLY));
+  const { start, end } = yield* step(k, 'jinode->i_dirty_start, i_dirty_end', () => {
+    const { orderedStart, orderedEnd } = k.inode(ino);
+    return Object.freeze({ start: orderedStart, end: orderedEnd + 1 });
+  });
+  yield* call(k, 'ext4_do_writepages', () => doWritepages(k, ino, { ...MAPPED_ONLY, start, end }));
   yield* waitWriteback(k, ino);
 }
 

@@ -3,7 +3,7 @@
  * inline flag, content and raw inode byte, volatile fields masked. Needs no root.
  */
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readImageFile } from '../../src/cli/images.ts';
 import { scriptOfRecording } from '../../src/cli/kernel/record.ts';
@@ -13,7 +13,11 @@ import { compareWithRecording, formatDifference, readRecording } from '../../src
 import { mkwriteConvert } from '../../src/designs/index.ts';
 
 /** Recordings that the emulator cannot run or does not match yet, each with its reason. */
-const KNOWN: Readonly<Record<string, string>> = {};
+const KNOWN: Readonly<Record<string, string>> = {
+  'data-journal-growth': 'not modelled: data=journal',
+  'mmap-store-data-journal': 'not modelled: data=journal',
+  'o-direct-write': 'not modelled: O_DIRECT',
+};
 
 describe('mkwrite-convert does what the kernel did', () => {
   const all = recordingFiles([]);
@@ -22,7 +26,7 @@ describe('mkwrite-convert does what the kernel did', () => {
     expect(all.length).toBeGreaterThanOrEqual(25);
   });
 
-  it.each(all)('%s', (file) => {
+  it.each(all.map((file) => [basename(file, '.json'), file] as const))('%s', (_, file) => {
     const recording = readRecording(readFileSync(file, 'utf8'), file);
     if (!('file' in recording.image)) throw new Error('a recording names its image');
     const image = readImageFile(join(dirname(file), recording.image.file));

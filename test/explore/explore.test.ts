@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countText, explore, reachText, verdictText } from '../../src/explore/explore.ts';
 import { formatSchedule } from '../../src/explore/schedule.ts';
-import { folioLock, lock, unlock } from '../../src/locks/lock.ts';
+import { folioLock, lock, tryLock, unlock } from '../../src/locks/lock.ts';
 import { step } from '../../src/task.ts';
 import { invariant, type Program, toy } from './toy.ts';
 
@@ -82,6 +82,37 @@ describe('verdicts', () => {
     expect(explore(subject(safe), { preemptions: 1, budget: 10, stop: () => false }).verdict).toBe(
       'inconclusive',
     );
+  });
+});
+
+describe('a task that spins', () => {
+  const spinning = (also: Program) =>
+    toy([
+      function* (k) {
+        yield* lock(k, folioLock(12, 1));
+      },
+      also,
+    ]);
+  const spin: Program = function* (k) {
+    for (;;) {
+      const got = yield* tryLock(k, folioLock(12, 1));
+      if (got) return;
+    }
+  };
+
+  test('ends the search, which says where', () => {
+    const answer = explore(spinning(spin));
+    expect(answer).toMatchObject({
+      verdict: 'inconclusive',
+      endless: "CPU1 at 'try folio_lock(12:1)'",
+      reach: { complete: false },
+    });
+    expect(verdictText(answer)).toMatch(/, CPU1 at 'try folio_lock\(12:1\)' for ever$/);
+  });
+
+  test('and the sampling', () => {
+    const answer = explore(spinning(spin), { strategy: 'round-robin', schedules: 5 });
+    expect(answer).toMatchObject({ verdict: 'inconclusive', endless: "CPU1 at 'try folio_lock(12:1)'" });
   });
 });
 

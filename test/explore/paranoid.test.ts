@@ -80,6 +80,32 @@ describe('a closure that captures a variable which is assigned later', () => {
     );
   });
 
+  test('by a step that reads what is not in the state', () => {
+    let clock = 0;
+    const stale = check(function* (k) {
+      yield* step(k, 'tick', () => {
+        clock = 1;
+      });
+      yield* step(k, 'time', () => {
+        k.inode(20).size = clock;
+      });
+    });
+    expect(stale).not.toThrow();
+    const late: Program = function* (k) {
+      yield* step(k, 'time', () => {
+        k.inode(22).size = clock;
+      });
+    };
+    const tick: Program = function* (k) {
+      yield* step(k, 'tick', () => {
+        clock++;
+      });
+    };
+    expect(() => exhaustive(toy([tick, late, other]), { paranoid: 1 })).toThrow(
+      /'time' (did one thing on a state|run again differs)/,
+    );
+  });
+
   test('in samples too', () => {
     const stale: Program = function* (k) {
       let next = 0;

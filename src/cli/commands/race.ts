@@ -3,6 +3,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { asExpected, type Cell, expectationFor, raceCell, type Violation } from '../../compare/race.ts';
+import { MAIN_DESIGNS } from '../../designs/index.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
 import { renderMatrix, type Verdict } from '../../report/matrix.ts';
 import type { MountOption } from '../../scenario/image.ts';
@@ -15,6 +16,8 @@ import { imageOf } from '../images.ts';
 import { reachLine } from '../reachLine.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
 import { storyDiagram } from '../story.ts';
+
+const MAIN_IDS = MAIN_DESIGNS.map(({ id }) => id).join(',');
 
 interface Raced {
   readonly scenario: Scenario;
@@ -31,7 +34,7 @@ export default defineCommand({
     'the verdicts as a matrix, the shortest story of each failure, and how far every "holds" reaches.',
   operands: ['[SCENARIO…]'],
   options: {
-    designs: { type: 'text', value: 'D,…', summary: 'designs to race (default: all)' },
+    designs: { type: 'text', value: 'D,…', summary: `designs to race, or all (default: ${MAIN_IDS})` },
     stories: {
       type: 'text',
       value: 'WHICH',
@@ -50,7 +53,7 @@ export default defineCommand({
     update: { type: 'flag', summary: 'write the verdicts into the scenario files, to be reviewed' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
-  examples: ['race', 'race mmap-store-then-fsync --designs defer,mkwrite-convert', 'race --json'],
+  examples: ['race', 'race mmap-store-then-fsync --designs all', 'race --json'],
   async run(ctx) {
     const designs = designsNamed(ctx.options.designs);
     const scenarios = loadScenarios(ctx.operands);

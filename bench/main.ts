@@ -1,0 +1,61 @@
+/**
+ * `npm run bench`: how fast, as ratios measured in one run, beside the floors and targets of DESIGN section 13.
+ *
+ *   --quick   two rounds and the smaller protocol, half a minute
+ *   --json    rows as JSON
+ *
+ * Speed never fails: the exit code is 1 only when a count is not what it must be.
+ */
+import { againstFastCheck } from './fastCheck.ts';
+import { fileOperations } from './fileOps.ts';
+import { ALL, COMBINATIONS } from './mirror/mirror.ts';
+import { type Row, rowsAsJson, rowsAsText } from './rows.ts';
+import { againstSpin, CountsDiffer, editToAnswer, equalCounts } from './spin.ts';
+import { knownFailures, referenceScenario, worlds } from './worlds.ts';
+
+const isQuick = process.argv.includes('--quick');
+const isJson = process.argv.includes('--json');
+const rounds = isQuick ? 2 : 5;
+const spinRounds = isQuick ? 2 : 5;
+
+const rows: Row[] = [];
+let differs = false;
+
+async function measure(
+  what: string,
+  rowsOf: () => Row | readonly Row[] | Promise<Row | readonly Row[]>,
+): Promise<void> {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${what} …`);
+  try {
+    rows.push(...[await rowsOf()].flat());
+  } catch (error) {
+    if (!(error instanceof CountsDiffer)) throw error;
+    differs = true;
+    rows.push({ what, measured: null, unit: '', goal: null, note: `DIFFERENT: ${error.message}` });
+  }
+}
+
+await measure('counts', () => {
+  const row = equalCounts();
+  differs ||= row.measured !== COMBINATIONS.length;
+  return row;
+});
+await measure('SPIN', () =>
+  againstSpin(isQuick ? COMBINATIONS.find(({ name }) => name === 'WMTPRV')! : ALL, spinRounds),
+);
+await measure('edit to answer', () => editToAnswer(rounds));
+await measure('fast-check', () => againstFastCheck(rounds));
+await measure('small writes', () => fileOperations(rounds));
+await measure('worlds', () => worlds(rounds, isQuick ? 1000 : 4000));
+await measure('reference scenario', () => referenceScenario(isQuick ? 1 : rounds));
+await measure('known failures', () => {
+  const { row, lost } = knownFailures();
+  differs ||= lost.length > 0;
+  return row;
+});
+
+if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+process.stdout.write(
+  isJson ? `${rowsAsJson(rows)}\n` : `${rowsAsText(rows, process.stdout.columns ?? 160)}\n`,
+);
+process.exitCode = differs ? 1 : 0;

@@ -1,0 +1,203 @@
+/** Rows about the two worlds: steps and states a second, publishing, and the reference scenario. */
+
+import { loadScenarios } from '../src/cli/scenarioFiles.ts';
+import { DESIGNS } from '../src/designs/index.ts';
+import { exhaustive } from '../src/explore/exhaustive.ts';
+import { explore } from '../src/explore/explore.ts';
+import { sample } from '../src/explore/random.ts';
+import { INVARIANTS } from '../src/invariants/index.ts';
+import { expectationOf, mountLabel } from '../src/scenario/schema.ts';
+import { recordingKernel, type Session, startSession } from '../src/scenario/session.ts';
+import { Machine } from '../src/sched/machine.ts';
+import { record } from '../src/trace/transaction.ts';
+import { cpuSeconds, race, timed } from './measure.ts';
+import { figures, type Row } from './rows.ts';
+import { imageOf, scenarioSession, subjectOfSession } from './scenarios.ts';
+
+export const REFERENCE = 'writer-store-writepages';
+const DESIGN = 'mkwrite-convert';
+const MOUNT = 'delalloc';
+
+const fresh = (): Session => scenarioSession(REFERENCE, DESIGN, MOUNT).session;
+const told = (what: string, rate: number, unit: string, note: string): Row => ({
+  what,
+  measured: rate,
+  unit,
+  goal: null,
+  note,
+});
+
+/** Speed of the two worlds on the reference scenario, warm. */
+export async function worlds(rounds: number, schedules: number): Promise<Row[]> {
+  let bytes = 0;
+  let transitions = 0;
+  const searched = (invariants: boolean) => () => {
+    const subject = subjectOfSession(fresh(), invariants ? INVARIANTS : []);
+    return timed(() => {
+      const result = exhaustive(subject);
+      bytes = result.bytes / result.states;
+      transitions = result.transitions / result.states;
+      return result.states;
+    });
+  };
+  const rates = await race(
+    [
+      { name: 'states', round: searched(true) },
+      { name: 'bare', round: searched(false) },
+      {
+        name: 'sampled',
+        round: () => {
+          const subject = subjectOfSession(fresh(), []);
+          return timed(() => sample(subject, { strategy: 'random', schedules }).transitions);
+        },
+      },
+      { name: 'recording', round: () => recordingRound(20) },
+      { name: 'publishing', round: () => publishingRound(20) },
+    ],
+    rounds,
+  );
+  const where = `${REFERENCE}, ${DESIGN}@${MOUNT}`;
+  const micros = (rate: number): number => 1e6 / rate;
+  return [
+    told('searching world: states/s, all invariants', rates.states!, '', where),
+    told('searching world: states/s, no invariant', rates.bare!, '', `${figures(transitions)} steps a state`),
+    told('searching world: steps/s', rates.bare! * transitions, '', 'exhaustive, each taken back again'),
+    told('searching world: steps/s, random schedules', rates.sampled!, '', 'with every state looked up'),
+    told('recording world: per step', micros(rates.recording!), 'µs', 'one step, its patches, frozen'),
+    {
+      what: 'publishing a trace, per step',
+      measured: micros(rates.publishing!),
+      unit: 'µs',
+      goal: { better: 'lower', floor: 50, target: 25 },
+      note: 'machine, effects, reads, changes, patches, both states',
+    },
+    {
+      what: 'bytes per visited state, the reference scenario',
+      measured: bytes,
+      unit: 'B',
+      goal: { better: 'lower', floor: 64, target: 32 },
+      note: 'fingerprint, number and schedule count of each',
+    },
+  ];
+}
+
+/** Runs the scenario to its end, the lowest task first, so many times. */
+function recordingRound(times: number): { amount: number; seconds: number } {
+  const session = fresh();
+  const start = recordingKernel(session);
+  const { root } = start.world;
+  return timed(() => {
+    let steps = 0;
+    for (let i = 0; i < times; i++) {
+      start.world.jump(root);
+      const machine = new Machine(start.k, session.specs, (_, body) => start.world.step(body).value);
+      for (;;) {
+        const [task] = machine.runnable();
+        if (task === undefined) break;
+        machine.resume(task);
+        steps++;
+      }
+    }
+    return steps;
+  });
+}
+
+function publishingRound(times: number): { amount: number; seconds: number } {
+  const session = fresh();
+  const { world, k } = recordingKernel(session);
+  const { root } = world;
+  return timed(() => {
+    let steps = 0;
+    for (let i = 0; i < times; i++) {
+      world.jump(root);
+      steps += record(world, k, session.specs, (runnable) => runnable[0]!).steps.length;
+    }
+    return steps;
+  });
+}
+
+/** All interleavings of the reference scenario, by design: CPU seconds of the slowest mount, in this process. */
+export async function referenceScenario(rounds: number): Promise<Row[]> {
+  const scenario = loadScenarios([]).find(({ name }) => name === REFERENCE)!;
+  const image = imageOf(scenario);
+  const cells = scenario.mounts.flatMap((mount) =>
+    DESIGNS.map((design) => ({ design, mount, name: `${design.id}@${mountLabel(mount)}` })),
+  );
+  const states: Record<string, number> = {};
+  const rates = await race(
+    cells.map(({ design, mount, name }) => ({
+      name,
+      round: () =>
+        timed(() => {
+          const session = startSession(scenario, image, design, mount);
+          const { reach } = explore(subjectOfSession(session, INVARIANTS));
+          if (!reach.complete) throw new Error(`${name}: the search was cut short`);
+          states[name] = reach.states;
+          return 1;
+        }),
+    })),
+    rounds,
+  );
+  const seconds = (name: string): number => 1 / rates[name]!;
+  const slowest = cells.map(({ name }) => name).sort((a, b) => seconds(b) - seconds(a))[0]!;
+  const goal = { better: 'lower', floor: 3, target: 0.5 } as const;
+  const worst: Row = {
+    what: `${REFERENCE}, all interleavings, slowest design`,
+    measured: seconds(slowest),
+    unit: 's',
+    goal,
+    note: `${slowest}: ${states[slowest]} states; with mount, setup, stories`,
+  };
+  const sum = cells.reduce((all, { name }) => all + seconds(name), 0);
+  const total = told(
+    'the same, all designs and mounts',
+    sum,
+    's',
+    `${cells.length} searches, one after another`,
+  );
+  const byDesign = DESIGNS.map(({ id }): Row => {
+    const mine = cells.filter(({ design }) => design.id === id).map(({ name }) => name);
+    const last = mine.sort((a, b) => seconds(b) - seconds(a))[0]!;
+    return told(`  ${id}`, seconds(last), 's', `${last.split('@')[1]}: ${states[last]} states`);
+  });
+  return [worst, total, ...byDesign];
+}
+
+/**
+ * Every failure that the fixtures record, searched with the default options up to its first violation.
+ * @returns the slowest, and the names of those that were not found
+ */
+export function knownFailures(): { readonly row: Row; readonly lost: readonly string[] } {
+  const lost: string[] = [];
+  let slowest = { name: '', seconds: 0 };
+  let count = 0;
+  for (const scenario of loadScenarios([])) {
+    const image = imageOf(scenario);
+    for (const mount of scenario.mounts) {
+      for (const design of DESIGNS) {
+        const expected = expectationOf(scenario, design.id, mount);
+        if (expected === null || !('violates' in expected)) continue;
+        const name = `${scenario.name}:${design.id}@${mountLabel(mount)}`;
+        const subject = subjectOfSession(startSession(scenario, image, design, mount), INVARIANTS);
+        const seconds = cpuSeconds();
+        const { found } = exhaustive(subject, { stopAtFirst: true });
+        const took = seconds();
+        count++;
+        if (found.length === 0) lost.push(name);
+        if (took > slowest.seconds) slowest = { name, seconds: took };
+      }
+    }
+  }
+  const goal = { better: 'lower', floor: 1, target: 0.2 } as const;
+  const row: Row = {
+    what: 'known failures: time to the first violation, slowest',
+    measured: slowest.seconds,
+    unit: 's',
+    goal,
+    note:
+      lost.length === 0
+        ? `${slowest.name}; all ${count} found, default order`
+        : `NOT FOUND: ${lost.join(', ')}`,
+  };
+  return { row, lost };
+}

@@ -1,0 +1,57 @@
+/**
+ * The flags of open(2), as node:fs writes them: `r`, `r+`, `w`, `wx`, `a+`, … or a number of O_ bits (Linux x86-64).
+ */
+import { badArgument } from './errors.ts';
+
+export interface Flags {
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly create: boolean;
+  readonly exclusive: boolean;
+  readonly truncate: boolean;
+  readonly append: boolean;
+  readonly sync: boolean;
+}
+
+const O = {
+  WRONLY: 0o1,
+  RDWR: 0o2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  DSYNC: 0o10000,
+  SYNC: 0o4010000,
+} as const;
+
+/** @throws TypeError for flags that node:fs does not know either */
+export function parseFlags(flags: string | number): Flags {
+  if (typeof flags === 'number') return ofBits(flags);
+  const found = /^(rs?|sr|wx?|xw|a[sx]?|[sx]a)(\+?)$/.exec(flags);
+  if (found === null) throw badArgument('flags', 'is invalid', flags);
+  const letters = found[1]!;
+  const plus = found[2] === '+';
+  const create = !letters.includes('r');
+  return {
+    read: !create || plus,
+    write: create || plus,
+    create,
+    exclusive: letters.includes('x'),
+    truncate: letters.includes('w'),
+    append: letters.includes('a'),
+    sync: letters.includes('s'),
+  };
+}
+
+function ofBits(bits: number): Flags {
+  const access = bits & 3;
+  return {
+    read: access !== O.WRONLY,
+    write: access === O.WRONLY || access === O.RDWR,
+    create: (bits & O.CREAT) !== 0,
+    exclusive: (bits & O.CREAT) !== 0 && (bits & O.EXCL) !== 0,
+    truncate: (bits & O.TRUNC) !== 0,
+    append: (bits & O.APPEND) !== 0,
+    sync: (bits & (O.DSYNC | O.SYNC)) !== 0,
+  };
+}
