@@ -1,5 +1,5 @@
 /**
- * The table of the benchmark: what was measured beside the floors and targets of DESIGN section 13.
+ * The table of the benchmark: what was measured beside the floors and targets of the project.
  */
 import { table } from '../src/cli/table.ts';
 

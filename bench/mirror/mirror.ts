@@ -11,7 +11,10 @@ import { join } from 'node:path';
 import { exhaustive } from '../../src/explore/exhaustive.ts';
 import type { Subject } from '../../src/explore/subject.ts';
 import { toyKernel } from '../../test/explore/toy.ts';
-import { type Plant, prepare, specsOf, tuplesInto } from './protocol.ts';
+import { type Plant, prepare, specsOf, type Tuples, tuplesInto } from './protocol.ts';
+import type { ScenarioCounts } from './scenario.ts';
+
+export { type Tuples, tuplesInto };
 
 /** Everything that both must agree on. */
 export interface Counts {
@@ -66,7 +69,7 @@ export function subjectOf({ tasks, plant }: Combination): Subject {
 
 /** Counts of our explorer. */
 export function explored(each: Combination): Counts {
-  const tuples = new Set<string>();
+  const tuples: Tuples = new Set();
   const subject = { ...subjectOf(each), invariants: [tuplesInto(tuples)] };
   const { states, transitions, deadlocks, complete } = exhaustive(subject, { graph: false });
   if (!complete) throw new Error(`${each.name}: the search was cut short`);
@@ -82,6 +85,7 @@ export interface RecordedCounts {
   readonly spin: string;
   /** By name. */
   readonly combinations: Readonly<Record<string, Counts>>;
+  readonly scenarios: Readonly<Record<string, ScenarioCounts>>;
 }
 
 export function recordedCounts(): RecordedCounts {

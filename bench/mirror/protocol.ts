@@ -491,14 +491,17 @@ export function tupleOf(k: Kernel): string {
     .join(' ');
 }
 
+/** The data of end states, as text. */
+export type Tuples = Set<string>;
+
 /** Collects the tuples of the end states that a search comes to. */
-export const tuplesInto = (tuples: Set<string>): Invariant => ({
+export const tuplesInto = (tuples: Tuples, of: (k: Kernel) => string = tupleOf): Invariant => ({
   id: 'tuples',
   summary: 'collects the end states',
   why: 'to hold them against those of SPIN',
   when: 'end',
   check: (k) => {
-    tuples.add(tupleOf(k));
+    tuples.add(of(k));
     return null;
   },
 });

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ALL, COMBINATIONS, COUNTS_FILE, type Counts, type RecordedCounts, verified } from './mirror.ts';
+import { SCENARIO_NAME, verifiedScenarioWithVerdict } from './scenario.ts';
 
 const spin = execFileSync('spin', ['-V'], { encoding: 'utf8' }).trim();
 const combinations: Record<string, Counts> = {};
@@ -16,6 +17,7 @@ for (const each of [...COMBINATIONS, ALL]) {
     `${each.name}: ${states} states, ${transitions} transitions, ${deadlocks} deadlocks, ${ends.length} end states\n`,
   );
 }
-const recorded: RecordedCounts = { spin, combinations };
+const scenarios = { [SCENARIO_NAME]: verifiedScenarioWithVerdict() };
+const recorded: RecordedCounts = { spin, combinations, scenarios };
 writeFileSync(COUNTS_FILE, `${JSON.stringify(recorded, null, 2)}\n`);
 execFileSync('npx', ['biome', 'format', '--write', fileURLToPath(COUNTS_FILE)], { stdio: 'ignore' });

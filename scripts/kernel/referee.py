@@ -688,10 +688,13 @@ class Run:
         return {"ret": 0}
 
     def do_at_flush(self, lane, c):
-        """A pass of the flusher: pages of every known file in inode order, then the block device. No commit."""
-        found = {s.st_ino: (path, s) for path, s in self.stat_known() if st.S_ISREG(s.st_mode)}
-        for ino in sorted(found):
-            checked(libc.sync_file_range(self.observer(*found[ino]), 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
+        """A pass of the flusher: pages of every known file in inode order, deleted ones that a lane holds included, then
+        the block device. No commit."""
+        for path, found in self.stat_known():
+            self.observer(path, found)
+        for ino, fd in sorted(self.observers.items()):
+            if st.S_ISREG(os.fstat(fd).st_mode):
+                checked(libc.sync_file_range(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
         checked(libc.sync_file_range(self.fs.device, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
         return {"ret": 0}
 

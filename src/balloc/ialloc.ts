@@ -1,10 +1,15 @@
 /**
- * Inode allocation: bitmap, group descriptor, a fresh raw inode. The first free one in the parent's group, or in the
- * groups after it.
+ * Inode allocation: a group, then its first free inode; bitmap, group descriptor, a fresh raw inode.
  *
- * Not modelled: spreading first-level directories over groups (Orlov), which a volume of one group has no use for;
- * default ACLs; without a journal, that the inode of a file deleted in an earlier second is left alone for a while
- * (time stands still here).
+ *   directory in the root   the flex group with the fewest directories, looked for from the hash of its name on
+ *   other directory         near the last inode made in its parent, where it is not crowded
+ *   anything else           the parent's flex group (without flex_bg: its group), then as for a directory
+ *
+ * The kernel's counters of the whole volume are percpu counters: what it reads of them is what they were when they had
+ * last changed by 32. The model has one CPU, and looks at the blocks' counter only when a directory is placed.
+ *
+ * Not modelled: default ACLs; without a journal, that the inode of a file deleted in an earlier second is left alone
+ * for a while (time stands still here).
  *
  * All functions run inside a step of a task with a handle.
  */
@@ -19,15 +24,17 @@ import {
   inodeLayout,
   isDir,
   isReg,
+  RESERVED_INO,
   S_ISGID,
 } from '../inode/layout.ts';
 import { markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { clearBits, findFree, setBits, testBit, withInodeBitmap } from '../volume/bitmap.ts';
+import { dirHash, HASH_VERSION } from '../volume/dirHash.ts';
 import { groupOfInode } from '../volume/geometry.ts';
 import { BG_FLAGS, readGroupDesc } from '../volume/groupDesc.ts';
-import { initialInodeBitmap } from '../volume/image.ts';
-import { readDesc, writeDesc } from './balloc.ts';
+import { initialBlockBitmap, initialInodeBitmap } from '../volume/image.ts';
+import { changeBlocks, readDesc, writeDesc } from './balloc.ts';
 
 function readInodeBitmap(k: Kernel, group: number): Bytes {
   const { flags } = readGroupDesc(readDesc(k, group));
@@ -87,23 +94,32 @@ function inheritedFlags(parentFlags: number, mode: number): number {
 /**
  * A new inode in core and in the inode table; it carries MAY_INLINE_DATA when the volume has inline data.
  * @param parent  its directory, in core: it gives the group, flags, and a set-group-ID directory the owning group
+ * @param name    a directory's own
  * @returns       its number; ENOSPC
- * @source        fs/ext4/ialloc.c __ext4_new_inode, find_group_other; fs/inode.c inode_init_owner
+ * @source        fs/ext4/ialloc.c __ext4_new_inode; fs/inode.c inode_init_owner
  */
-export function newInode(k: Kernel, parent: number, wantedMode: number): Result<number> {
+export function newInode(k: Kernel, parent: number, wantedMode: number, name: Bytes): Result<number> {
   const from = k.inode(parent);
   const inheritsGroup = (from.mode & S_ISGID) !== 0;
   const mode = inheritsGroup && isDir(wantedMode) ? wantedMode | S_ISGID : wantedMode;
-  const home = groupOfInode(k.geo, parent);
+  const home =
+    k.geo.groupCount === 1 ? 0 : isDir(mode) ? findGroupOrlov(k, parent, name) : findGroupOther(k, parent);
+  if (home === undefined) return err('ENOSPC');
+  if (k.geo.groupCount > 1) from.lastAllocGroup = home + 1;
   for (let i = 0; i < k.geo.groupCount; i++) {
     const group = (home + i) % k.geo.groupCount;
+    if (freeInodesOf(k, group) === 0) continue;
     const bits = readInodeBitmap(k, group);
     const first = group === 0 ? k.geo.firstIno - 1 : 0;
     const bit = findFree(bits, first, 1, k.geo.inodesPerGroup);
     if (bit === undefined) continue;
+    if ((readGroupDesc(readDesc(k, group)).flags & BG_FLAGS.BLOCK_UNINIT) !== 0) {
+      changeBlocks(k, group, initialBlockBitmap(k.geo, group));
+    }
     changeInodes(k, group, setBits(bits, bit), isDir(mode) ? 1 : 0);
     const ino = group * k.geo.inodesPerGroup + bit + 1;
     k.sb.freeInodes--;
+    showCounters(k);
     getInodeWriteAccess(k, ino);
     setRawInode(k, ino, freshRaw(k, inheritsGroup ? rawInode(k, parent) : null));
     const inode = k.inode(ino);
@@ -121,6 +137,143 @@ export function newInode(k: Kernel, parent: number, wantedMode: number): Result<
     return ino;
   }
   return err('ENOSPC');
+}
+
+/** @source lib/percpu_counter.c compute_batch_value */
+const PERCPU_BATCH = 32;
+
+/** What the percpu counters begin with. Inside a step, at mount. */
+export function initCounters(k: Kernel): void {
+  if (k.geo.groupCount === 1) return;
+  k.sb.shownFreeInodes = k.sb.freeInodes;
+  k.sb.shownFreeBlocks = k.sb.freeBlocks;
+  k.sb.shownDirs = statsOf(k, 0, k.geo.groupCount).usedDirs;
+}
+
+/** A percpu counter that has changed by a batch shows it. @source lib/percpu_counter.c percpu_counter_add_batch */
+function showCounters(k: Kernel): void {
+  const { sb, geo } = k;
+  if (geo.groupCount === 1) return;
+  const behind = (now: number, shown: number): boolean => Math.abs(now - shown) >= PERCPU_BATCH;
+  if (behind(sb.freeInodes, sb.shownFreeInodes)) sb.shownFreeInodes = sb.freeInodes;
+  if (behind(sb.freeBlocks, sb.shownFreeBlocks)) sb.shownFreeBlocks = sb.freeBlocks;
+  const { usedDirs } = statsOf(k, 0, geo.groupCount);
+  if (behind(usedDirs, sb.shownDirs)) sb.shownDirs = usedDirs;
+}
+
+const freeInodesOf = (k: Kernel, group: number): number => readGroupDesc(readDesc(k, group)).freeInodes;
+
+/** A file's group: where its directory is. @source fs/ext4/ialloc.c find_group_other */
+function findGroupOther(k: Kernel, parent: number): number | undefined {
+  const { flexSize, groupCount } = k.geo;
+  const home = groupOfInode(k.geo, parent);
+  if (flexSize > 1) {
+    const last = k.inode(parent).lastAllocGroup - 1;
+    for (const near of last < 0 ? [home] : [home, last]) {
+      const start = near - (near % flexSize);
+      for (let group = start; group < Math.min(start + flexSize, groupCount); group++) {
+        if (freeInodesOf(k, group) > 0) return group;
+      }
+    }
+    return findGroupOrlov(k, parent, null);
+  }
+  const hasRoom = (group: number): boolean => {
+    const { freeInodes, freeBlocks } = readGroupDesc(readDesc(k, group));
+    return freeInodes > 0 && freeBlocks > 0;
+  };
+  if (hasRoom(home)) return home;
+  let group = (home + parent) % groupCount;
+  for (let i = 1; i < groupCount; i *= 2) {
+    group = (group + i) % groupCount;
+    if (hasRoom(group)) return group;
+  }
+  for (let i = 1; i <= groupCount; i++) {
+    const next = (home + i) % groupCount;
+    if (freeInodesOf(k, next) > 0) return next;
+  }
+  return undefined;
+}
+
+/** What Orlov's allocator knows of a flex group, or of a group without flex_bg. */
+interface GroupStats {
+  readonly freeInodes: number;
+  readonly freeBlocks: number;
+  readonly usedDirs: number;
+}
+
+/** @source fs/ext4/ialloc.c get_orlov_stats */
+function statsOf(k: Kernel, first: number, count: number): GroupStats {
+  let [freeInodes, freeBlocks, usedDirs] = [0, 0, 0];
+  for (let group = first; group < Math.min(first + count, k.geo.groupCount); group++) {
+    const desc = readGroupDesc(readDesc(k, group));
+    freeInodes += desc.freeInodes;
+    freeBlocks += desc.freeBlocks;
+    usedDirs += desc.usedDirs;
+  }
+  return { freeInodes, freeBlocks, usedDirs };
+}
+
+/**
+ * A directory's group.
+ * @param name  its own; null for a file that found no room near its directory
+ * @source      fs/ext4/ialloc.c find_group_orlov
+ */
+function findGroupOrlov(k: Kernel, parent: number, name: Bytes | null): number | undefined {
+  const { geo } = k;
+  const { flexSize, inodesPerGroup } = geo;
+  const count = Math.ceil(geo.groupCount / flexSize);
+  const stats = Array.from({ length: count }, (_, i) => statsOf(k, i * flexSize, flexSize));
+  showCounters(k);
+  const { shownFreeInodes, shownFreeBlocks, shownDirs } = k.sb;
+  const mean = {
+    freeInodes: Math.floor(shownFreeInodes / count),
+    freeBlocks: Math.floor(shownFreeBlocks / count),
+  };
+  const firstWithInodes = (flexGroup: number): number | undefined => {
+    const start = flexGroup * flexSize;
+    for (let group = start; group < Math.min(start + flexSize, geo.groupCount); group++) {
+      if (flexSize === 1 || freeInodesOf(k, group) > 0) return group;
+    }
+    return undefined;
+  };
+  const topLevel = parent === RESERVED_INO.root || (k.inode(parent).flags & INODE_FLAG.topdir) !== 0;
+  if (name !== null && topLevel) {
+    const start = dirHash(name, HASH_VERSION.halfMd4, { ...geo, hashUnsigned: false })!.hash % count;
+    let best: { readonly at: number; readonly usedDirs: number } = { at: -1, usedDirs: inodesPerGroup };
+    for (let i = 0; i < count; i++) {
+      const at = (start + i) % count;
+      const { freeInodes, freeBlocks, usedDirs } = stats[at]!;
+      if (freeInodes === 0 || usedDirs >= best.usedDirs) continue;
+      if (freeInodes < mean.freeInodes || freeBlocks < mean.freeBlocks) continue;
+      best = { at, usedDirs };
+    }
+    const found = best.at < 0 ? undefined : firstWithInodes(best.at);
+    return found ?? anyGroup(k, parent);
+  }
+  const maxDirs = Math.floor(shownDirs / count) + Math.floor((inodesPerGroup * flexSize) / 16);
+  const minInodes = Math.max(1, mean.freeInodes - Math.floor((inodesPerGroup * flexSize) / 4));
+  const minBlocks = Math.max(0, mean.freeBlocks - Math.floor((geo.blocksPerGroup * flexSize) / 4));
+  const last = k.inode(parent).lastAllocGroup - 1;
+  const start = Math.floor((last >= 0 ? last : groupOfInode(geo, parent)) / flexSize);
+  for (let i = 0; i < count; i++) {
+    const at = (start + i) % count;
+    const { freeInodes, freeBlocks, usedDirs } = stats[at]!;
+    if (usedDirs >= maxDirs || freeInodes < minInodes || freeBlocks < minBlocks) continue;
+    return firstWithInodes(at) ?? anyGroup(k, parent);
+  }
+  return anyGroup(k, parent);
+}
+
+/** The first group from the parent's on with as many free inodes as the mean, else with any. */
+function anyGroup(k: Kernel, parent: number): number | undefined {
+  const { groupCount } = k.geo;
+  for (const least of [Math.max(1, Math.floor(k.sb.shownFreeInodes / groupCount)), 1]) {
+    for (let i = 0; i < groupCount; i++) {
+      const group = (groupOfInode(k.geo, parent) + i) % groupCount;
+      if (freeInodesOf(k, group) >= least) return group;
+    }
+  }
+  return undefined;
 }
 
 /**
@@ -162,4 +315,5 @@ export function freeInode(k: Kernel, ino: number): void {
     isDir(k.inode(ino).mode) ? -1 : 0,
   );
   k.sb.freeInodes++;
+  showCounters(k);
 }

@@ -116,6 +116,18 @@ class Store {
   }
 }
 
+/**
+ * A checksum that is owed: two 16-bit fields that are worked out when somebody looks at them, because most are written
+ * over before anybody does. `base` is the content that is summed.
+ */
+interface Owed {
+  readonly lo: number;
+  /** -1: there is none. */
+  readonly hi: number;
+  readonly base: Bytes;
+  readonly sum: (base: Bytes) => number;
+}
+
 /** A copy of [from, to) of `u8` that nobody else writes to. */
 function copyRange(u8: Uint8Array, from: number, to: number): Uint8Array {
   const copy = take(to - from);
@@ -130,6 +142,7 @@ export class Bytes {
   #version = 0;
   /** Where in the store's content this value begins: not 0 only in slices. */
   #offset = 0;
+  #owed: Owed | null = null;
   #lo = 0;
   #hi = 0;
   #digested = false;
@@ -140,8 +153,49 @@ export class Bytes {
 
   /** The content. */
   #view(): Uint8Array {
+    if (this.#owed !== null) this.#pay(this.#owed);
+    return this.#known();
+  }
+
+  /** The content for somebody who looks at [from, to) only. */
+  #around(from: number, to: number): Uint8Array {
+    const owed = this.#owed;
+    if (owed !== null) {
+      const { lo, hi } = owed;
+      if ((from < lo + 2 && to > lo) || (hi >= 0 && from < hi + 2 && to > hi)) this.#pay(owed);
+    }
+    return this.#known();
+  }
+
+  /** The content but for what is owed. */
+  #known(): Uint8Array {
     const store = this.#store;
     return store === null || store.version === this.#version ? this.#u8 : this.#restore(store);
+  }
+
+  /** Works out what is owed, in a buffer of its own. */
+  #pay({ lo, hi, base, sum }: Owed): void {
+    const value = sum(base);
+    const u8 = copyOf(this.#known());
+    u8[lo] = value;
+    u8[lo + 1] = value >>> 8;
+    if (hi >= 0) {
+      u8[hi] = value >>> 16;
+      u8[hi + 1] = value >>> 24;
+    }
+    this.#u8 = u8;
+    this.#store = null;
+    this.#owed = null;
+  }
+
+  /** The same content by another name, owing something else. */
+  #owing(owed: Owed | null): Bytes {
+    const same = new Bytes(this.#u8);
+    same.#store = this.#store;
+    same.#version = this.#version;
+    same.#offset = this.#offset;
+    same.#owed = owed;
+    return same;
   }
 
   /** Puts an old version together again, in a buffer of its own. */
@@ -165,7 +219,12 @@ export class Bytes {
 
   /** A value equal to this one whose bytes [from, to) the caller is about to write, and no others. */
   #successor(from: number, to: number): Bytes {
-    const u8 = this.#view();
+    const next = this.#unowing(this.#around(from, to), from, to);
+    next.#owed = this.#owed;
+    return next;
+  }
+
+  #unowing(u8: Uint8Array, from: number, to: number): Bytes {
     if (!handOver || (to - from) * 2 > u8.length) return new Bytes(copyOf(u8));
     const store = this.#store;
     if (store === null || u8.length !== store.length || !store.keep(from, to)) return Bytes.#roomy(u8);
@@ -272,35 +331,35 @@ export class Bytes {
 
   u8(at: number): number {
     this.#range(at, 1);
-    return this.#view()[at]!;
+    return this.#around(at, at + 1)[at]!;
   }
 
   /** Little endian. */
   u16(at: number): number {
     this.#range(at, 2);
-    const u8 = this.#view();
+    const u8 = this.#around(at, at + 2);
     return u8[at]! | (u8[at + 1]! << 8);
   }
 
   /** Little endian, unsigned. */
   u32(at: number): number {
     this.#range(at, 4);
-    const u8 = this.#view();
+    const u8 = this.#around(at, at + 4);
     return (u8[at]! | (u8[at + 1]! << 8) | (u8[at + 2]! << 16) | (u8[at + 3]! << 24)) >>> 0;
   }
 
   /** Big endian, unsigned: the byte order of the journal. */
   u32be(at: number): number {
     this.#range(at, 4);
-    const u8 = this.#view();
+    const u8 = this.#around(at, at + 4);
     return ((u8[at]! << 24) | (u8[at + 1]! << 16) | (u8[at + 2]! << 8) | u8[at + 3]!) >>> 0;
   }
 
   /** Looks into this value's buffer: nothing is copied. */
   slice(from: number, to: number = this.#u8.length): Bytes {
     this.#range(from, to - from);
-    const u8 = this.#view();
-    if (from === 0 && to === u8.length) return this;
+    if (from === 0 && to === this.#u8.length) return this;
+    const u8 = this.#around(from, to);
     const part = new Bytes(u8.subarray(from, to));
     if (this.#store !== null) {
       part.#store = this.#store;
@@ -345,24 +404,40 @@ export class Bytes {
     return next;
   }
 
+  /**
+   * This value with a checksum of it in two 16-bit fields, which the sum must not depend on: its low half at `lo`, its
+   * high half at `hi`, nowhere when that is negative.
+   * @param sum  asked now, or when somebody looks at the fields: whatever else it depends on must not change
+   */
+  withSum(lo: number, hi: number, sum: (base: Bytes) => number): Bytes {
+    if (handOver) {
+      const base = this.#owed === null ? this : this.#owing(null);
+      return this.#owing({ lo, hi, base, sum });
+    }
+    const value = sum(this);
+    const low = this.putU16(lo, value);
+    return hi < 0 ? low : low.putU16(hi, value >>> 16);
+  }
+
   putU32(at: number, value: number): Bytes {
     return this.splice(at, Uint8Array.of(value, value >>> 8, value >>> 16, value >>> 24));
   }
 
   /**
    * Several little edits at one copy: `edit` gets a scratch buffer that must not be kept.
-   * @param from  first byte that `edit` may change
+   * @param from  first byte that `edit` may look at and change
    * @param to    the one past the last
    */
   edit(edit: (scratch: Uint8Array) => void, from = 0, to: number = this.#u8.length): Bytes {
     if (handOver && to - from <= EDIT_MAX) return this.#editInPlace(edit, from, to);
-    const before = this.#view();
+    const before = this.#around(from, to);
     const u8 = copyOf(before);
     edit(u8);
     while (from < to && u8[from] === before[from]) from++;
     while (to > from && u8[to - 1] === before[to - 1]) to--;
     if (from === to) return this;
     const next = new Bytes(u8);
+    next.#owed = this.#owed;
     if (this.#digested) this.#digestOf(next, from, to);
     return next;
   }
@@ -480,6 +555,11 @@ export class Bytes {
   /** 16 hex digits that name the content in traces. */
   digest(): string {
     return (this.hi >>> 0).toString(16).padStart(8, '0') + (this.lo >>> 0).toString(16).padStart(8, '0');
+  }
+
+  /** As `reading`, for a `read` that does not look at what `withSum` put there. */
+  glance<T>(read: (view: Uint8Array) => T): T {
+    return read(this.#known());
   }
 
   /** Runs `read` over the private buffer; `read` must neither write to it nor keep it. For checksums. */

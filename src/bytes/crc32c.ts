@@ -4,28 +4,28 @@
  */
 import type { Bytes } from './bytes.ts';
 
-const tables: Uint32Array[] = [];
-for (let k = 0; k < 8; k++) tables.push(new Uint32Array(256));
+const tables: Int32Array[] = [];
+for (let k = 0; k < 8; k++) tables.push(new Int32Array(256));
 for (let n = 0; n < 256; n++) {
   let c = n;
   for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0x82f63b78 : c >>> 1;
-  tables[0]![n] = c >>> 0;
+  tables[0]![n] = c;
 }
 for (let n = 0; n < 256; n++) {
   for (let k = 1; k < 8; k++) {
     const c = tables[k - 1]![n]!;
-    tables[k]![n] = ((c >>> 8) ^ tables[0]![c & 0xff]!) >>> 0;
+    tables[k]![n] = (c >>> 8) ^ tables[0]![c & 0xff]!;
   }
 }
 const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
+  Int32Array,
 ];
 
 /**
@@ -34,7 +34,7 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
  * @source      lib/crc32.c __crc32c_le
  */
 export function crc32c(seed: number, data: Uint8Array, from = 0, to: number = data.length): number {
-  let crc = seed >>> 0;
+  let crc = seed | 0;
   let i = from;
   for (; i + 8 <= to; i += 8) {
     crc ^= data[i]! | (data[i + 1]! << 8) | (data[i + 2]! << 16) | (data[i + 3]! << 24);

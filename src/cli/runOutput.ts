@@ -68,7 +68,11 @@ function printStory(
     }
   }
   if (trace.unfinished.length > 0) {
-    ctx.out(ctx.style.bad(`not finished: ${trace.unfinished.map((task) => trace.lanes[task]!).join(', ')}`));
+    ctx.out(
+      ctx.style.bad(
+        `no-deadlock: not finished and nobody can run: ${trace.unfinished.map((task) => trace.lanes[task]!).join(', ')}`,
+      ),
+    );
   }
   for (const { kind, id, step, message } of findings)
     ctx.out(ctx.style.bad(`step ${step}: ${kind} ${id}: ${message}`));

@@ -4,8 +4,9 @@
  * Sizes and offsets crowd around the edges that matter: 60, the inode's capacity, block and page. Every line is one
  * that `parseLane` accepts, and each has a file or mapping to work on. A seed gives the same script everywhere.
  *
- * Left out on purpose: what would fill the volume, O_DIRECT, fcollapse and finsert, @drop_caches (machine-wide and
- * best effort), sync(2) (its flusher races the caller where there is no journal; syncfs does not), truncate by path.
+ * `wide` adds what most programs do not do: O_DIRECT, O_SYNC, other block sizes, fcollapse and finsert, mprotect, msync
+ * of a part. Left out on purpose: what would fill the volume, @drop_caches (machine-wide and best effort), sync(2) (its
+ * flusher races the caller where there is no journal; syncfs does not), truncate by path.
  */
 
 export interface GenerateOptions {
@@ -20,6 +21,8 @@ export interface GenerateOptions {
   readonly journal?: boolean;
   /** Most files, 1 to 3. Left out: 3. */
   readonly maxFiles?: number;
+  /** Rarer flags and verbs, too. Left out: no. */
+  readonly wide?: boolean;
 }
 
 const PAGE = 4096;
@@ -75,6 +78,7 @@ interface OpenFile {
   readonly path: string;
   readonly append: boolean;
   readonly writable: boolean;
+  readonly direct: boolean;
 }
 
 interface Mapping {
@@ -96,6 +100,7 @@ class Generator {
   readonly #blockSize: number;
   readonly #capacity: number;
   readonly #journal: boolean;
+  readonly #wide: boolean;
   readonly #paths: readonly string[];
   readonly #lines: string[] = [];
   readonly #sizes = new Map<string, number>();
@@ -112,6 +117,7 @@ class Generator {
     // extra_isize 32, no other xattr: 60 bytes in i_block, the rest but for headers after the fields.
     this.#capacity = Math.max(60, (options.inodeSize ?? 256) - 128);
     this.#journal = options.journal ?? true;
+    this.#wide = options.wide ?? false;
     this.#paths = ['/a', '/b', '/c'].slice(0, 1 + this.#random.below(options.maxFiles ?? 3));
   }
 
@@ -142,6 +148,7 @@ class Generator {
     const random = this.#random;
     if (this.#files.length === 0) return this.#open(random.pick(this.#paths), true);
     if (!this.#file!.writable && random.chance(50)) return this.#switch();
+    if (this.#wide && random.chance(12)) return this.#rare();
     const dice = random.below(100);
     if (dice < 28) return this.#pwrite();
     if (dice < 36)
@@ -193,10 +200,19 @@ class Generator {
     const truncate = there && random.chance(8);
     const append = random.chance(8);
     const readonly = there && !truncate && random.chance(8);
-    const flags = [create && '-f', truncate && '-t', append && '-a', readonly && '-r'].filter(Boolean);
+    const direct = this.#wide && random.chance(20);
+    const sync = this.#wide && random.chance(8);
+    const flags = [
+      create && '-f',
+      truncate && '-t',
+      append && '-a',
+      readonly && '-r',
+      direct && '-d',
+      sync && '-s',
+    ].filter(Boolean);
     this.#emit(['open', ...flags, path].join(' '));
     if (!there || truncate) this.#sizes.set(path, 0);
-    this.#current = this.#files.push({ path, append, writable: !readonly }) - 1;
+    this.#current = this.#files.push({ path, append, writable: !readonly, direct }) - 1;
     // Most new files start inline: that is where things happen.
     if (!there && random.chance(75)) {
       const length = random.pick([10, 50, 60, 61, this.#capacity - 28, this.#capacity]);
@@ -219,10 +235,16 @@ class Generator {
   }
 
   #pwrite(): void {
-    const { path, append, writable } = this.#file!;
-    const offset = this.#offset();
-    const length = this.#random.chance(3) ? 0 : this.#length();
-    this.#emit(`pwrite ${this.#seed()} ${offset} ${length}`);
+    const { path, append, writable, direct } = this.#file!;
+    let offset = this.#offset();
+    let length = this.#random.chance(3) ? 0 : this.#length();
+    if (direct && this.#random.chance(85)) {
+      offset -= offset % 512;
+      length = Math.ceil(length / 512) * 512;
+    }
+    const block =
+      this.#wide && this.#random.chance(20) ? `-b ${this.#random.pick([1024, 8192, 65536])} ` : '';
+    this.#emit(`pwrite ${block}${this.#seed()} ${offset} ${length}`);
     if (!writable || length === 0) return;
     const size = this.#size(path);
     this.#grow(path, (append ? size : offset) + length);
@@ -246,6 +268,38 @@ class Generator {
     this.#emit(`${verb} ${offset} ${length}`);
     const { path, writable } = this.#file!;
     if (writable && (verb === 'falloc' || verb === 'fzero')) this.#grow(path, offset + length);
+  }
+
+  /** What only `wide` has. */
+  #rare(): void {
+    const random = this.#random;
+    const dice = random.below(10);
+    if (dice < 4) {
+      const unit = this.#blockSize;
+      const ragged = random.chance(10) ? 1 : 0;
+      const [at, count] = [random.below(5), 1 + random.below(3)];
+      const verb = random.pick(['fcollapse', 'finsert']);
+      this.#emit(`${verb} ${at * unit + ragged} ${count * unit}`);
+      const { path, writable } = this.#file!;
+      const size = this.#size(path);
+      if (!writable || ragged !== 0) return;
+      if (verb === 'finsert' && at * unit < size) this.#grow(path, size + count * unit);
+      if (verb === 'fcollapse' && (at + count) * unit < size) this.#sizes.set(path, size - count * unit);
+      return;
+    }
+    if (dice < 7) {
+      const mapping = this.#choose();
+      const page = mapping.offset + (mapping.length > PAGE && random.chance(50) ? PAGE : 0);
+      return this.#emit(`msync ${random.pick(['-s', '-s', '-a'])} ${page} ${1 + random.below(PAGE)}`);
+    }
+    if (dice < 9) {
+      this.#choose();
+      return this.#emit(`mprotect ${random.pick(['-r', '-rw', '-rw'])}`);
+    }
+    const { direct } = this.#file!;
+    const unit = direct ? 512 : 1;
+    const offset = this.#offset();
+    this.#emit(`pread -b ${random.pick([512, 8192])} ${offset - (offset % unit)} ${4 * PAGE}`);
   }
 
   #ask(): void {

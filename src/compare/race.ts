@@ -59,6 +59,8 @@ export interface RaceOptions {
   readonly preemptions?: number | null;
   readonly strategy?: 'exhaustive' | 'pct' | 'random';
   readonly seed?: number;
+  /** For pct and random: how many are tried. */
+  readonly schedules?: number;
   readonly onProgress?: (states: number) => void;
   readonly stop?: () => boolean;
 }
@@ -88,6 +90,7 @@ export function raceCell(
       preemptions: options.preemptions === undefined ? asked.preemptions : options.preemptions,
       budget: options.budget ?? asked.budget ?? DEFAULT_BUDGET,
       seed: options.seed ?? asked.seed,
+      ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
       ...(options.stop === undefined ? {} : { stop: options.stop }),
       ...(options.onProgress === undefined
         ? {}

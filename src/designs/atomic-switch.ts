@@ -2,7 +2,7 @@
  * atomic-switch: folio-lock-convert, and every switch to blocks writes a block off-tree first and then destroys and maps
  * in one handle.
  *
- * Source: ours (K §4.11 o), after Ted Ts'o, 2025-07-11.
+ * Source: ours, after Ted Ts'o, 2025-07-11.
  * Promise: no crash shows a file between its two forms; a failed conversion loses nothing.
  * Locks: handle ▸ folio 0 ▸ xattr_sem ▸ i_data_sem, also in writepages.
  */
@@ -41,7 +41,7 @@ function* atWriteback(k: Kernel, ino: number): Op<InlineVerdict> {
 export const atomicSwitch: Design = defineDesign(folioLockConvert, {
   id: 'atomic-switch',
   summary: 'folio-lock-convert, with the block written off-tree and the switch in one handle',
-  source: "ours (K 4.11 o), after Ted Ts'o, 2025-07-11",
+  source: "ours, after Ted Ts'o, 2025-07-11",
   promises: ['bug-on', 'handle-balance', 'durability', 'pending'],
   locks: ['folio'],
   unmodelled: [],

@@ -1,7 +1,7 @@
 /**
  * decision-pinning: what write_begin decided, write_end obeys; when the inode was converted meanwhile, write_end repairs.
  *
- * Source: ours (K §4.11 q). The conversion stays where the current kernel has it, through the page cache.
+ * Source: ours. The conversion stays where the current kernel has it, through the page cache.
  * Promise: no BUG_ON, no leaked handle; a write that met a conversion ends as a block write.
  * Locks: as page-cache-convert; write_begin asks again for MAY_INLINE_DATA under xattr_sem.
  * The repair may meet ENOSPC after the bytes were copied: the write is then reported as failed.
@@ -62,7 +62,7 @@ function* endInline(k: Kernel, ino: number, pos: number, copied: number): Op<Res
 export const decisionPinning: Design = defineDesign(pageCacheConvert, {
   id: 'decision-pinning',
   summary: 'write_end obeys what write_begin decided, and repairs when the file was converted meanwhile',
-  source: 'ours (K 4.11 q)',
+  source: 'ours',
   promises: ['bug-on', 'handle-balance'],
   locks: ['folio'],
   unmodelled: [],

@@ -1,5 +1,5 @@
 /**
- * defer-complete: the deferral of the mails with every trap of K §4.6 closed.
+ * defer-complete: the deferral of the mails with every trap of docs/findings.md 12 closed.
  *
  * Source: ours, after Matthew Wilcox and Jan Kara, 2023-06-05.
  * Promise: an mmap store leaves the file inline, and nothing is lost: stores, rewrites, truncates, conversions.

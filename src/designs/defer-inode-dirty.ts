@@ -1,7 +1,7 @@
 /**
  * defer-inode-dirty: the deferral in which PG_dirty is *never* set on an inline inode: the inode carries the dirt.
  *
- * Source: ours (K §4.11 k, l, m). The user's sentence, literally: no dirty folio ever exists on an inline inode.
+ * Source: ours. The first invariant, literally: no dirty folio ever exists on an inline inode.
  * Promise: `strict` against faults; a store marks the inode, writepages harvests the PTEs and copies folio 0 out.
  * Locks: as defer-complete.
  * What keeps it sound: ->dirty_folio sets a bit of the inode instead of PG_dirty, also from munmap and reclaim;
@@ -63,7 +63,7 @@ function* copyOut(k: Kernel, ino: number): Op<InlineVerdict> {
 export const deferInodeDirty: Design = defineDesign(deferComplete, {
   id: 'defer-inode-dirty',
   summary: 'the deferral in which PG_dirty is never set on an inline inode: the inode carries the dirt',
-  source: 'ours (K 4.11 k, l, m)',
+  source: 'ours',
   promises: ['strict', 'bug-on', 'handle-balance', 'durability', 'model'],
   locks: ['folio'],
   unmodelled: ['the cost of converting growing writes at once'],

@@ -4,7 +4,7 @@
  * Source: Jan Kara and Baokun Li, linux-ext4, 2023-06-05: discussed and rejected.
  * Promise: i_size and inline-ness are stable while the folio is copied out.
  * Locks: s_writepages_rwsem ▸ i_rwsem: whoever flushes while holding i_rwsem waits for itself, or for a flusher that
- *   waits for it (K §4.7 f1–f7).
+ *   waits for it.
  */
 import { iRwsem, lock, unlock } from '../locks/lock.ts';
 import { defer } from './defer.ts';

@@ -7,7 +7,7 @@
  *   ext4_page_mkwrite() and rely on write(2) or truncate(2) doing it when growing i_size".
  * Promise: an mmap store leaves the file inline, and its bytes reach the inode with writeback.
  * Locks: page_mkwrite takes the folio lock alone; writepages takes handle ▸ folio lock ▸ xattr_sem to copy out.
- * What the mails do not say, and so is not here (the traps of K §4.6): a re-test under the folio lock in the fault or
+ * What the mails do not say, and so is not here (docs/findings.md 12): a re-test under the folio lock in the fault or
  *   in writepages, a clamp to i_inline_size, write_end that keeps what was stored beside its own bytes, converters that read the folio, zeroing
  *   beyond the old end, fdatasync.
  */

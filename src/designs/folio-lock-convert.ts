@@ -1,7 +1,7 @@
 /**
  * folio-lock-convert: every change of INLINE_DATA and MAY_INLINE_DATA is decided under the lock of folio 0.
  *
- * Source: ours (K §4.11 n). write(2) holds folio 0's lock from write_begin to write_end, so nothing can flip in between.
+ * Source: ours. write(2) holds folio 0's lock from write_begin to write_end, so nothing can flip in between.
  * Promise: no BUG_ON, no leaked handle, no lost bytes; a fault allocates nothing under delayed allocation.
  * Locks: page_mkwrite: folio 0 ▸ xattr_sem; write_begin asks again under xattr_sem and under the folio lock.
  * A fault enters the pending state, so `strict` is broken by design; a crash between destroy and mapping is the
@@ -26,7 +26,7 @@ function* atFault(k: Kernel, ino: number): Op<Result<void>> {
 export const folioLockConvert: Design = defineDesign(pageCacheConvert, {
   id: 'folio-lock-convert',
   summary: 'delayed conversion at the fault, every decision under the lock of folio 0',
-  source: 'ours (K 4.11 n)',
+  source: 'ours',
   promises: ['bug-on', 'handle-balance', 'durability', 'pending'],
   locks: ['folio'],
   unmodelled: [],

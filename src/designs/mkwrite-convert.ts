@@ -5,7 +5,7 @@
  * Promise: writepages never meets a dirty folio on an inode whose data may be inline.
  * Locks: page_mkwrite converts under mmap_lock, sb_pagefaults and invalidate_lock shared, with a handle and xattr_sem;
  *   no i_rwsem and no folio lock, so MAY_INLINE_DATA and INLINE_DATA can change in the middle of a write(2).
- * The conversion goes through the bdev cache: the file's folio and the buffer are two copies of one block (K §6.0 L1).
+ * The conversion goes through the bdev cache: the file's folio and the buffer are two copies of one block (docs/findings.md 1).
  */
 
 import { journalStart, journalStop } from '../device/journal.ts';

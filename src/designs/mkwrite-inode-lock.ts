@@ -1,7 +1,7 @@
 /**
  * mkwrite-inode-lock: the current kernel with the inode lock taken inside page_mkwrite.
  *
- * Source: ours, to fail: a patched 6.12 shows a lockdep cycle (i_rwsem, invalidate_lock) and tasks that hang (O §7).
+ * Source: ours, to fail: a patched 6.12 shows a lockdep cycle (i_rwsem, invalidate_lock) and tasks that hang.
  * Promise: no flip between write_begin and write_end.
  * Locks: mmap_lock ▸ sb_pagefaults ▸ invalidate_lock shared ▸ i_rwsem, against i_rwsem ▸ invalidate_lock in setattr.
  */

@@ -1,7 +1,7 @@
 /**
  * no-conversion: the fault only dirties the folio.
  *
- * Source: the kernel before commit 7b4cc9787fe3 (before v4.12); K §4.2.
+ * Source: the kernel before commit 7b4cc9787fe3 (before v4.12).
  * Promise: none that holds: writepages meets a dirty folio on an inline inode.
  * Locks: those of block_page_mkwrite.
  * Unmodelled: the copy-out that ->writepage had for data=journal.

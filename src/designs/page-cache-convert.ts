@@ -1,7 +1,7 @@
 /**
  * page-cache-convert: converts where the current kernel does, but through the file's page cache as write(2) does.
  *
- * Source: ours; in a patched 6.12 it cured the lost stores on all five mounts tried (O §7, P).
+ * Source: ours; in a patched 6.12 it cured the lost stores on all five mounts tried.
  * Promise: no byte lives in the bdev cache and in a folio at once: fsynced stores survive.
  * Locks: handle ▸ folio 0 ▸ xattr_sem, from page_mkwrite, setattr and fallocate. No i_rwsem at the fault: the flip can
  *   still come between a write(2)'s decision and its folio lock.

@@ -3,7 +3,7 @@
  *
  *   handle ── journalStart ─▶ running ── T_LOCKED, updates drain ─▶ committing ── commit record ─▶ log
  *                                                                                                   │
- *   medium ◀── checkpoint: bdev writeback of the buffers, then the log entry is dropped ◀───────────┘
+ *   medium ◀── bdev writeback of the buffers (the log keeps them until unmount) ◀───────────────────┘
  *
  * A buffer is changed only after `getWriteAccess`, which freezes the committing transaction's copy when there is
  * one. A buffer that joins the running transaction loses BH_Dirty: its older version stays in the log until the
@@ -16,7 +16,7 @@
  * symlinks and xattrs are; a file block that was journalled through the bdev cache is not, as in the kernel
  * (ext4_free_blocks forgets only directories and links).
  *
- * Not modelled here: credits and log space, fast commits.
+ * Not modelled here: credits and log space (a log that is a quarter full of what is home loses it), fast commits.
  * The task that asks for a commit carries it out; the jbd2 thread has no life of its own unless a scenario gives
  * it a lane.
  */
@@ -228,8 +228,13 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
   });
 }
 
-/** Inside a step: drops log entries from the front whose blocks are all home. @source __jbd2_update_log_tail */
-export function trimLog(k: Kernel): void {
+/**
+ * Inside a step: makes one entry of those at the front whose blocks are all home. They stay in the log: the kernel
+ * moves its tail only when that frees a quarter of the journal, so until unmount a crash replays what was committed
+ * since the mount, over whatever a block is used for now.
+ * @source fs/jbd2/commit.c jbd2_journal_commit_transaction (update_tail)
+ */
+function mergeLog(k: Kernel): void {
   const log = k.journal.log;
   if (log === null) return;
   const home = (block: number): boolean => {
@@ -237,9 +242,12 @@ export function trimLog(k: Kernel): void {
     // A block that is freed in an uncommitted transaction still has to be found in the log.
     return !buf.dirty && !buf.running && !buf.committing && buf.revoke === 0;
   };
-  let keep = 0;
-  while (keep < log.length && log[keep]!.blocks.every(([block]) => home(block))) keep++;
-  if (keep > 0) k.journal.log = keep === log.length ? null : log.slice(keep);
+  let count = 0;
+  while (count < log.length && log[count]!.blocks.every(([block]) => home(block))) count++;
+  if (count < 2) return;
+  const last = new Map(blocksToReplay(log.slice(0, count)));
+  const merged: LoggedTransaction = { blocks: [...last].sort(([a], [b]) => a - b) };
+  k.journal.log = [merged, ...log.slice(count)];
 }
 
 /**
@@ -250,7 +258,7 @@ export function checkpoint(k: Kernel): Request<void> {
   return step(k, 'sync_blockdev', () => {
     const blocks = dirtyBuffers(k);
     for (const block of blocks) writeBuffer(k, block, 'bdev writeback');
-    trimLog(k);
+    mergeLog(k);
     if (blocks.length > 0 && k.sink.listen !== null) k.emit({ type: 'checkpoint', blocks });
   });
 }

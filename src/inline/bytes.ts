@@ -77,7 +77,7 @@ export function findInlineData(raw: Bytes): InlinePlace | undefined | 'corrupt' 
  */
 function systemDataAt(raw: Bytes): number {
   if (!hasIbody(raw)) return -(ibodyStart(raw) + 4);
-  return raw.reading(systemDataIn);
+  return raw.glance(systemDataIn);
 }
 
 const systemDataIn = (view: Uint8Array): number => {
@@ -114,7 +114,7 @@ export function maxInlineXattrValueSize(raw: Bytes, inlineOff: number): number {
   if (raw.u32(start) !== XATTR_MAGIC) {
     return valueSpan(raw.length - start - 4 - SYSTEM_DATA_ENTRY_LEN - 3 - 4);
   }
-  let free = raw.reading(listFree);
+  let free = raw.glance(listFree);
   if (free === CORRUPT) return 0;
   if (inlineOff !== 0) return (free + valueSpan(raw.u32(inlineOff + 8))) | 0;
   free -= SYSTEM_DATA_ENTRY_LEN;
@@ -300,7 +300,7 @@ export function truncateInlineData(raw: Bytes, place: InlinePlace, newSize: numb
 /**
  * Puts bytes that a failed conversion had taken out back: create, then write. The raw part only: in the kernel the
  * write comes after the checksum was computed, so the op layer seals the inode between the two when it wants that
- * defect (K §6 L3); `createInlineData` and `writeInlineData` are the two halves.
+ * defect (docs/findings.md 7); `createInlineData` and `writeInlineData` are the two halves.
  *
  * Left to the op layer: everything createInlineData leaves, and MAY_INLINE_DATA set.
  *

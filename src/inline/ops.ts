@@ -5,7 +5,7 @@
  * it shared. INLINE_DATA and MAY_INLINE_DATA change under it, yet are *read* without any lock almost everywhere:
  * that is what the races are made of. Order: handle ▸ folio lock ▸ xattr_sem ▸ i_data_sem.
  *
- * States (K §2.2): BLOCK (inline 0, may 0) · MAYBE (0, 1) · INLINE (1, 1) · PENDING (1, 0: a delayed block waits
+ * States: BLOCK (inline 0, may 0) · MAYBE (0, 1) · INLINE (1, 1) · PENDING (1, 0: a delayed block waits
  * for writepages to destroy the inline copy).
  */
 
@@ -298,7 +298,7 @@ export function* tryToWriteInlineData(k: Kernel, ino: number, end: number): Op<R
 
 /**
  * INLINE → BLOCK through folio 0, in one handle: destroy, allocate, dirty. On ENOSPC the inline bytes are gone from
- * the inode and stay only in the clean folio (K §6.0 L4).
+ * the inode and stay only in the clean folio (docs/findings.md 6).
  * @locks   handle ▸ folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
  * @source  fs/ext4/inline.c ext4_convert_inline_data_to_extent
  */
@@ -376,7 +376,7 @@ export function* writeInlineDataEnd(
 /**
  * Converts through the *bdev cache*: the bytes go into a journalled metadata buffer, the file's folio is not
  * touched. Used by page_mkwrite, fallocate and growing truncate. From here on the folio and the buffer are two
- * copies of one block, and whoever is written last wins (K §6.0 L1).
+ * copies of one block, and whoever is written last wins (docs/findings.md 1).
  * @param flush  filemap_flush, for a conversion that is already pending
  * @returns      ENOSPC: the bytes are back in the inode, with a stale checksum (L3)
  * @locks        whatever the caller holds ▸ handle ▸ xattr_sem exclusive ▸ i_data_sem
@@ -435,7 +435,7 @@ function* convertInlineDataNolock(k: Kernel, ino: number): Op<Result<void>> {
 
 /**
  * Puts the bytes back after a failed conversion. They are written after the checksum was computed and the inode is
- * not marked dirty again: its checksum is wrong from here on (K §6.0 L3).
+ * not marked dirty again: its checksum is wrong from here on (docs/findings.md 7).
  * @source fs/ext4/inline.c ext4_restore_inline_data
  */
 export function restoreInlineData(k: Kernel, ino: number, saved: Bytes): void {

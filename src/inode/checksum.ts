@@ -11,7 +11,6 @@ import { fitsInInode, GOOD_OLD_INODE_SIZE } from './layout.ts';
 
 const CHECKSUM_LO_AT = 0x7c;
 const CHECKSUM_HI_AT = 0x82;
-const twoZeroBytes = new Uint8Array(2);
 
 /**
  * The seed of everything that belongs to one inode: its own checksum, its directory block tails, its extent blocks.
@@ -29,38 +28,23 @@ export function inodeSeed(ino: number, generation: number, fsSeed: number): numb
  */
 export function inodeChecksum(raw: Bytes, ino: number, fsSeed: number): number {
   const seed = inodeSeed(ino, raw.u32(0x64), fsSeed);
-  const hiFits = fitsInInode(raw, 'checksumHi');
-  return raw.reading((view) => {
-    let sum = crc32c(seed, view, 0, CHECKSUM_LO_AT);
-    sum = crc32c(sum, twoZeroBytes);
-    if (!hiFits) return crc32c(sum, view, CHECKSUM_LO_AT + 2, view.length);
-    sum = crc32c(sum, view, CHECKSUM_LO_AT + 2, CHECKSUM_HI_AT);
-    sum = crc32c(sum, twoZeroBytes);
-    return crc32c(sum, view, CHECKSUM_HI_AT + 2, view.length);
-  });
+  const copy = raw.length <= scratch.length ? scratch : new Uint8Array(raw.length);
+  raw.copyTo(copy, 0);
+  copy[CHECKSUM_LO_AT] = copy[CHECKSUM_LO_AT + 1] = 0;
+  if (fitsInInode(raw, 'checksumHi')) copy[CHECKSUM_HI_AT] = copy[CHECKSUM_HI_AT + 1] = 0;
+  return crc32c(seed, copy, 0, raw.length);
 }
+
+/** Where an inode is put to be summed with its checksum fields zero. */
+const scratch = new Uint8Array(4096);
 
 /**
  * The raw inode with its checksum stored.
  * @source fs/ext4/inode.c ext4_inode_csum_set
  */
 export function sealInode(raw: Bytes, ino: number, fsSeed: number): Bytes {
-  const seed = inodeSeed(ino, raw.u32(0x64), fsSeed);
-  const hiFits = fitsInInode(raw, 'checksumHi');
-  return raw.edit(
-    (target) => {
-      target[CHECKSUM_LO_AT] = target[CHECKSUM_LO_AT + 1] = 0;
-      if (hiFits) target[CHECKSUM_HI_AT] = target[CHECKSUM_HI_AT + 1] = 0;
-      const sum = crc32c(seed, target);
-      target[CHECKSUM_LO_AT] = sum;
-      target[CHECKSUM_LO_AT + 1] = sum >>> 8;
-      if (!hiFits) return;
-      target[CHECKSUM_HI_AT] = sum >>> 16;
-      target[CHECKSUM_HI_AT + 1] = sum >>> 24;
-    },
-    CHECKSUM_LO_AT,
-    hiFits ? CHECKSUM_HI_AT + 2 : CHECKSUM_LO_AT + 2,
-  );
+  const hi = fitsInInode(raw, 'checksumHi') ? CHECKSUM_HI_AT : -1;
+  return raw.withSum(CHECKSUM_LO_AT, hi, (base) => inodeChecksum(base, ino, fsSeed));
 }
 
 /** The checksum as stored: 32 bits, or 16 when checksumHi does not fit. */

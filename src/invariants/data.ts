@@ -13,6 +13,7 @@ import { folioLock, iDataSem, iRwsem, type LockRef, xattrSem } from '../locks/lo
 import { folioMapping } from '../pagecache/rmap.ts';
 import { FINDINGS, type FindingId } from '../state/findings.ts';
 import { mediumMismatch } from '../vfs/mediumFile.ts';
+import { unmountedComplaint } from '../vfs/unmounted.ts';
 import type { Invariant } from './invariant.ts';
 
 const free = (k: Kernel, lock: LockRef): boolean => {
@@ -35,7 +36,7 @@ const hit = (k: Kernel, id: FindingId): string | null => (k.finding(id).hit ? FI
 export const coherence: Invariant = {
   id: 'coherence',
   summary: 'a clean, unlocked folio 0 of an inline file shows the inline bytes, and zeros behind them',
-  why: 'reads come from the folio, writeback and crashes from the inode; I4 of the list',
+  why: 'reads come from the folio, writeback and crashes from the inode',
   when: 'always',
   check: (k) =>
     eachInode(k, (ino) => {
@@ -65,7 +66,7 @@ export const coherence: Invariant = {
 export const format: Invariant = {
   id: 'format',
   summary: 'inline flag, system.data entry, i_inline_off and i_inline_size agree whenever xattr_sem is free',
-  why: 'everything else trusts them; I6 of the list',
+  why: 'everything else trusts them',
   when: 'always',
   check: (k) =>
     eachInode(k, (ino) => {
@@ -93,7 +94,7 @@ export const format: Invariant = {
 export const disksize: Invariant = {
   id: 'disksize',
   summary: 'i_disksize is never larger than i_size',
-  why: 'a crash would show bytes nobody wrote; I5d of the list',
+  why: 'a crash would show bytes nobody wrote',
   when: 'always',
   check: (k) =>
     eachInode(k, (ino) => {
@@ -107,7 +108,7 @@ export const disksize: Invariant = {
 export const reservation: Invariant = {
   id: 'reservation',
   summary: 'every delayed extent has a reserved block, and nothing else has one',
-  why: 'a delayed write must not meet ENOSPC at writeback; I8 of the list',
+  why: 'a delayed write must not meet ENOSPC at writeback',
   when: 'always',
   check: (k) => {
     let promised = 0;
@@ -127,7 +128,7 @@ export const reservation: Invariant = {
 export const alias: Invariant = {
   id: 'alias',
   summary: 'no dirty folio shares its block with a dirty or journalled buffer of the bdev cache',
-  why: 'two dirty copies of one block: whoever is written last wins; I9 of the list, the cause of K §6.0 L1',
+  why: 'two dirty copies of one block: whoever is written last wins, the cause of docs/findings.md 1',
   when: 'always',
   check: (k) =>
     eachInode(k, (ino) => {
@@ -150,7 +151,7 @@ export const alias: Invariant = {
 export const model: Invariant = {
   id: 'model',
   summary: 'every read and mapped load agrees with the file as a plain byte array',
-  why: 'POSIX; I16 of the list: never bytes the file does not own',
+  why: 'POSIX: never bytes the file does not own',
   when: 'always',
   check: (k) => hit(k, 'model-mismatch'),
 };
@@ -160,13 +161,18 @@ export const fsck: Invariant = {
   summary: 'every unmounted volume passes our image check, which is stricter than e2fsck',
   why: 'what leaves the emulator must be an ext4 volume; also: no block is leaked, no count is wrong',
   when: 'always',
-  check: (k) => hit(k, 'fsck'),
+  check: (k) => {
+    const found = hit(k, 'fsck');
+    if (found === null) return null;
+    const complaint = unmountedComplaint(k);
+    return complaint === null ? found : `${found}: ${complaint}`;
+  },
 };
 
 export const durability: Invariant = {
   id: 'durability',
   summary: 'what fsync, fdatasync, msync, sync or an unmount made durable is there after the next mount',
-  why: 'POSIX; I11 of the list',
+  why: 'POSIX: that is what a program calls them for',
   when: 'always',
   check: (k) => {
     const lost = hit(k, 'durability');

@@ -43,7 +43,7 @@ function dirtyFolio(k: Kernel, ino: number): string | null {
 export const strict: Invariant = {
   id: 'strict',
   summary: 'no dirty folio ever exists on an inline inode',
-  why: 'writeback expects none; I2 of the list, the sentence taken literally',
+  why: 'writeback expects none, the sentence taken literally',
   when: 'always',
   check: (k) =>
     eachInline(k, (ino, mayInline) => {
@@ -57,7 +57,7 @@ export const strict: Invariant = {
 export const settled: Invariant = {
   id: 'settled',
   summary: 'no dirty folio, tag, or writable or dirty PTE on an inode whose data may stay inline',
-  why: 'what page_mkwrite converts for; I1b of the list',
+  why: 'what page_mkwrite converts for',
   when: 'always',
   check: (k) =>
     eachInline(k, (ino, mayInline) => {
@@ -78,7 +78,7 @@ export const pending: Invariant = {
   id: 'pending',
   summary:
     'a dirty folio on an inline inode with MAY_INLINE_DATA clear has a delayed block under its inline bytes',
-  why: 'that is what makes it the pending state, which writepages resolves; I3 of the list',
+  why: 'that is what makes it the pending state, which writepages resolves',
   when: 'always',
   check: (k) =>
     eachInline(k, (ino, mayInline) => {
@@ -101,7 +101,7 @@ export function findingOf(k: Kernel, kinds: readonly string[]): string | null {
 export const bugOn: Invariant = {
   id: 'bug-on',
   summary: 'no BUG_ON fires',
-  why: 'writepages asserts !(DIRTY tag, INLINE_DATA, MAY_INLINE_DATA); I0 of the list, and the BUG_ONs of the write path',
+  why: 'writepages asserts !(DIRTY tag, INLINE_DATA, MAY_INLINE_DATA), and the BUG_ONs of the write path',
   when: 'always',
   check: (k) => (k.sb.halted ? findingOf(k, ['bug-on']) : null),
 };

@@ -32,7 +32,7 @@ export const fsError: Invariant = {
 export const handleBalance: Invariant = {
   id: 'handle-balance',
   summary: 'no task returns to user space with an open journal handle or gives back a lock it does not hold',
-  why: 'the next commit would wait for ever; I15 of the list',
+  why: 'the next commit would wait for ever',
   when: 'always',
   check: (k) => findingOf(k, ['lock']),
 };

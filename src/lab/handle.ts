@@ -10,7 +10,6 @@ import { fallocate } from '../vfs/fallocate.ts';
 import { mmap } from '../vfs/mmap.ts';
 import { pread, pwrite } from '../vfs/rw.ts';
 import { ftruncate } from '../vfs/truncate.ts';
-import { syncFile } from '../writeback/sync.ts';
 import type { Engine } from './engine.ts';
 import { FsError, outOfRange } from './errors.ts';
 import type { Flags } from './flags.ts';
@@ -104,17 +103,13 @@ export class FileHandle {
     checkSpan(source, at, count, source.length - at);
     if (!this.#open || !this.#flags.write) throw new FsError('EBADF', 'write');
     const pos = placeOf(position);
-    const { append } = this.#flags;
+    const { append, sync } = this.#flags;
     const k = this.#k;
     // Lent for the time of the call: the kernel copies what it keeps.
     const data = Bytes.adopt(count === source.length ? source : source.subarray(at, at + count));
-    const ret = this.#engine.run(pwrite(k, this.ino, pos ?? this.#position, data, append));
+    const ret = this.#engine.run(pwrite(k, this.ino, pos ?? this.#position, data, { append, sync }));
     if (isErr(ret)) throw new FsError(ret.errno, 'write');
     if (pos === null) this.#position = append ? k.inode(this.ino).size : this.#position + ret;
-    if (this.#flags.sync) {
-      const synced = this.#engine.run(syncFile(k, this.ino, false));
-      if (isErr(synced)) throw new FsError(synced.errno, 'write');
-    }
     return ret;
   }
 
@@ -135,11 +130,15 @@ export class FileHandle {
     for (let done = 0; done < bytes.length; ) done += this.writeSync(bytes, done, bytes.length - done);
   }
 
-  /** @throws FsError EINVAL for a handle that is not open for writing */
+  /**
+   * A negative length is 0, as in node.
+   * @throws FsError EINVAL for a handle that is not open for writing
+   */
   truncateSync(length = 0): void {
+    if (!Number.isSafeInteger(length)) throw outOfRange('len', 'an integer', length);
     this.#live('ftruncate');
-    if (!this.#flags.write || length < 0) throw new FsError('EINVAL', 'ftruncate');
-    this.#check('ftruncate', this.#engine.run(ftruncate(this.#k, this.ino, length)));
+    if (!this.#flags.write) throw new FsError('EINVAL', 'ftruncate');
+    this.#check('ftruncate', this.#engine.run(ftruncate(this.#k, this.ino, Math.max(0, length))));
   }
 
   /** fallocate(2): blocks for [offset, offset + length), or with `punch` a hole there. Not in node. */

@@ -26,14 +26,19 @@ function* withPathNofollow<T>(k: Kernel, path: string, body: (ino: number) => Op
   return ret;
 }
 
-/** @returns the inode number; EEXIST under O_EXCL, and what open(2) answers */
+/**
+ * A file that this call makes is not truncated, whatever the flags: auto_da_alloc would take it for one that was.
+ * @returns the inode number; EEXIST under O_EXCL, and what open(2) answers
+ * @source  fs/namei.c do_open
+ */
 export function* openFile(k: Kernel, path: string, flags: Flags): Op<Result<number>> {
-  if (flags.exclusive) {
+  const { create, exclusive, append, sync } = flags;
+  let { truncate } = flags;
+  if (exclusive) {
     const there = yield* withPathNofollow(k, path, justIt);
     if (!isErr(there)) return err('EEXIST');
-    if (there.errno !== 'ENOENT') return there;
   }
-  const { create, truncate, append, sync } = flags;
+  if (truncate) truncate = !isErr(yield* withPath(k, path, justIt));
   return yield* open(k, path, { create, truncate, append, sync, readonly: !flags.write, direct: false });
 }
 

@@ -25,7 +25,7 @@ export interface LockClass {
   /** As lockdep prints it: `&ei->xattr_sem`. */
   readonly name: string;
   readonly kind: LockKind;
-  /** Place in the documented order, outermost first; K §8.1. */
+  /** Place in the documented order, outermost first. */
   readonly rank: number;
   readonly take: { readonly shared: string; readonly exclusive: string; readonly unlock: string };
 }

@@ -22,21 +22,40 @@ import {
 } from './folio.ts';
 import { folioMkclean } from './rmap.ts';
 
-/** @source mm/truncate.c pagecache_isize_extended */
+/**
+ * i_size grew from `from` to `to`: stores to the rest of the folio that straddles the old end fault again, and what was
+ * stored there before, past the end of the file, is zeroed. Writeback would do that, but it looks at i_size.
+ * @locks  folio lock, when it is cached
+ * @source mm/truncate.c pagecache_isize_extended (as of 6.13)
+ */
 export function* pagecacheIsizeExtended(k: Kernel, ino: number, from: number, to: number): Op<void> {
   const bs = k.blockSize;
   if (from >= to || bs >= PAGE_SIZE) return;
   const rounded = Math.ceil(from / bs) * bs;
   if (to <= rounded || rounded % PAGE_SIZE === 0) return;
-  yield* cleanFolioPtes(k, ino, pageOf(from));
+  const index = pageOf(from);
+  yield* cleanFolioPtes(k, ino, index, () => {
+    if (!k.folio(ino, index).dirty) return;
+    zeroFolio(k, ino, index, offsetIn(from), Math.min(PAGE_SIZE, to - index * PAGE_SIZE));
+  });
 }
 
-/** The next store through a mapping of the folio faults; what was stored is not lost. @locks folio lock, when it is cached */
-export function* cleanFolioPtes(k: Kernel, ino: number, index: number): Op<void> {
+/**
+ * The next store through a mapping of the folio faults; what was stored is not lost.
+ * @param then  inside the same step
+ * @locks folio lock, when it is cached
+ */
+export function* cleanFolioPtes(
+  k: Kernel,
+  ino: number,
+  index: number,
+  then: () => void = () => {},
+): Op<void> {
   const cached = yield* step(k, 'filemap_lock_folio', () => k.folio(ino, index).present);
   if (!cached || !(yield* lockIfPresent(k, ino, index))) return;
   yield* step(k, 'folio_mkclean', () => {
     if (folioMkclean(k, ino, index)) markFolioDirty(k, ino, index);
+    then();
   });
   yield* unlockFolio(k, ino, index);
 }

@@ -54,7 +54,13 @@ export function storyOf(trace: Trace, options: StoryOptions): Diagram {
       for (const text of texts) rows.push({ lane, depth: stack.length, text, mark: 'result' });
     }
     if (isLast && options.broken !== undefined) {
-      rows.push({ lane, depth: 0, text: `*** ${options.broken} ***`, mark: 'bug' });
+      const isBug = options.broken === 'bug-on';
+      rows.push({
+        lane,
+        depth: 0,
+        text: `${isBug ? '' : 'broken: '}*** ${options.broken} ***`,
+        mark: isBug ? 'bug' : 'result',
+      });
     }
   }
   return {

@@ -48,14 +48,6 @@ export function checkModelled(lines: readonly Line[], file?: string): void {
         column: 1,
       });
     }
-    if (command.verb === 'open' && command.direct) {
-      throw new ScenarioError('O_DIRECT (open -d) is not modelled by the emulator yet', {
-        file,
-        lane,
-        line,
-        column: 1,
-      });
-    }
   }
 }
 
@@ -239,14 +231,15 @@ function prepare(c: Command): Run {
           let done = 0;
           for (const piece of pieces) {
             const pos = c.offset + done;
-            const append = yield* step(k, 'file flags', () => currentFile(k)!.append);
-            const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, append));
+            const flags = yield* step(k, 'file flags', () => {
+              const { append, direct, sync } = currentFile(k)!;
+              return { append, direct, sync };
+            });
+            const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, flags));
             if (isErr(ret))
               return done > 0 && ret.errno === 'ENOSPC' ? { ret: done, errno: ret.errno } : failed(ret.errno);
             done += ret;
             if (ret < piece.length) break;
-            const sync = yield* step(k, 'O_SYNC?', () => currentFile(k)!.sync);
-            if (sync) yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false));
           }
           return { ret: done };
         },
@@ -256,12 +249,13 @@ function prepare(c: Command): Run {
     case 'pread':
       return onFile(
         function* (k, ino) {
+          const direct = yield* step(k, 'file flags', () => currentFile(k)!.direct);
           const parts: Bytes[] = [];
           let done = 0;
           while (done < c.length) {
             const pos = c.offset + done;
             const take = Math.min(c.block, c.length - done);
-            const part = yield* call(k, 'read', () => pread(k, ino, pos, take));
+            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct));
             if (isErr(part)) return failed(part.errno);
             if (part.length === 0) break;
             parts.push(part);

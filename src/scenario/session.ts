@@ -92,6 +92,7 @@ export function startSession(
   const { file } = input;
   const all = [...input.setup, ...input.lanes.flatMap((lane) => lane.lines), ...input.after];
   checkModelled(all, file);
+  checkAlone(input.lanes, file);
   const { readOnlyReason, hasJournal, blockSize } = image.geometry;
   if (readOnlyReason !== undefined)
     throw new ScenarioError(`the image may only be read: ${readOnlyReason}`, { file });
@@ -108,6 +109,27 @@ export function startSession(
   const specs = input.lanes.map((lane, number) => laneTask(lane.name, lane.lines, number));
   if (input.after.length > 0) specs.push(laneTask('after', input.after, specs.length, true));
   return { image, mount, design, world, k, specs };
+}
+
+/**
+ * The volume goes away under nobody: `@remount` and `@crash` stand in a lane only when it is the only one.
+ * @throws ScenarioError
+ */
+function checkAlone(lanes: SessionInput['lanes'], file: string | undefined): void {
+  if (lanes.length < 2) return;
+  for (const { command, lane, line } of lanes.flatMap((each) => each.lines)) {
+    if (command.verb !== '@remount' && command.verb !== '@crash') continue;
+    throw new ScenarioError(
+      `${command.verb} beside other lanes, which may be inside a system call`,
+      {
+        file,
+        lane,
+        line,
+        column: 1,
+      },
+      'put it into "after", which starts when every lane has ended',
+    );
+  }
 }
 
 /** Runs tasks one after another until nothing can run. */

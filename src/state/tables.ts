@@ -58,6 +58,10 @@ export const TABLES = {
     /** s_dirtyclusters_counter: delayed-allocation reservations, in blocks. */
     dirtyBlocks: int,
     freeInodes: int,
+    /** Volumes of several groups: what the percpu counters show, which is by up to 32 behind; see `balloc/ialloc.ts`. */
+    shownFreeInodes: int,
+    shownFreeBlocks: int,
+    shownDirs: int,
     /** ext4_std_error / ext4_error calls. */
     errors: int,
     /** EXT4_FLAGS_SHUTDOWN. */
@@ -132,6 +136,10 @@ export const TABLES = {
     freeing: bool,
     /** Directory of the dentry by which it was opened last: while it is open that one is referred to. 0 = none. */
     dentryDir: int,
+    /** EXT4_STATE_NEWENTRY: the directory that fsync writes too, because its entry is new. 0 = none. No journal only. */
+    newEntryDir: int,
+    /** Directories of a volume of several groups: ei->i_last_alloc_group + 1; 0 = none yet. */
+    lastAllocGroup: int,
   }),
 
   /** The raw inode: a piece of the inode-table block in the bdev cache. Key: inode number. */

@@ -3,7 +3,7 @@
  * operations of the current kernel, which designs take over or replace.
  *
  * write_begin leaves the folio locked, and on the inline path a handle open, for write_end. write_end decides again
- * from MAY_INLINE_DATA and INLINE_DATA: any flip in between is what K §4.3 b1–b3 are about.
+ * from MAY_INLINE_DATA and INLINE_DATA: any flip in between is what docs/findings.md 9 to 11 are about.
  */
 
 import { nondaSwitch } from '../balloc/balloc.ts';
@@ -146,7 +146,7 @@ function* inlineEnd(k: Kernel, ino: number, pos: number, copied: number): Op<num
 }
 
 /**
- * A folio without buffers is EIO here, and a handle that write_begin left open stays open (K §4.3 b1).
+ * A folio without buffers is EIO here, and a handle that write_begin left open stays open (docs/findings.md 11).
  * @source fs/ext4/inode.c ext4_da_do_write_end
  */
 function* daDoWriteEnd(

@@ -109,6 +109,12 @@ function indexStore(k: Kernel, dir: number): IndexStore {
  * @source  fs/ext4/namei.c ext4_add_entry
  */
 export function addEntry(k: Kernel, dir: number, name: Bytes, ino: number): Result<void> {
+  const added = addSomewhere(k, dir, name, ino);
+  if (!isErr(added) && !k.hasJournal) k.inode(ino).newEntryDir = dir;
+  return added;
+}
+
+function addSomewhere(k: Kernel, dir: number, name: Bytes, ino: number): Result<void> {
   if (hasInlineData(k, dir)) {
     const added = addInline(k, dir, name, ino);
     if (added !== 'converted') return added;

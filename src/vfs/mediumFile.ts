@@ -6,10 +6,10 @@ import { readMedium } from '../device/medium.ts';
 import { isErr } from '../errno.ts';
 import { findInlineData, readInlineData } from '../inline/bytes.ts';
 import { inodeChecksumOk } from '../inode/checksum.ts';
-import { I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, rawSize } from '../inode/layout.ts';
+import { I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, isReg, rawSize } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { modelBirth } from '../model.ts';
+import { modelBirth, modelDeath, modelPromise, modelSnapshot } from '../model.ts';
 import { lookup } from '../volume/extent.ts';
 import { inodeLocation } from '../volume/geometry.ts';
 
@@ -95,6 +95,21 @@ export function modelAdopt(k: Kernel, ino: number): void {
   pages.forEach((page, index) => {
     if (!page.isZero()) k.ghostPage(ino, index).data = page;
   });
+}
+
+/**
+ * After a crash a file is what recovery gave back, and all of that is on the medium: it is what the next crash must
+ * leave. Files that are gone are gone. Inside a step.
+ */
+export function modelRecover(k: Kernel): void {
+  for (const ino of k.world.firstKeys('ghost')) {
+    if (!k.ghost(ino).live) continue;
+    modelDeath(k, ino);
+    const raw = mediumInode(k, ino);
+    if (!isReg(raw.u16(0x00)) || raw.u16(0x1a) === 0) continue;
+    modelAdopt(k, ino);
+    modelPromise(k, ino, modelSnapshot(k, ino));
+  }
 }
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');

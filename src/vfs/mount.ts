@@ -5,9 +5,9 @@
  * programs were told it holds. After an unmount that is everything; after a crash only what was promised.
  */
 import { countFreeBlocks } from '../balloc/balloc.ts';
-import { countFreeInodes, isAllocated } from '../balloc/ialloc.ts';
+import { countFreeInodes, initCounters, isAllocated } from '../balloc/ialloc.ts';
 import { dropBuffers, inodeBlock } from '../device/buffer.ts';
-import { checkpoint, dropTransactions, replay, trimLog } from '../device/journal.ts';
+import { checkpoint, dropTransactions, replay } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { isDir, isLnk, isReg, RESERVED_INO } from '../inode/layout.ts';
 import { loadOrphans, orphanForgetAll } from '../inode/orphan.ts';
@@ -15,12 +15,12 @@ import { forget, hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
 import { removeFolio } from '../pagecache/folio.ts';
-import { folioMapping, unmapFolio } from '../pagecache/rmap.ts';
+import { clearPte, folioMapping, unmapFolio } from '../pagecache/rmap.ts';
 import type { Op, Request } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFilesystem, syncFs } from '../writeback/sync.ts';
 import { evict, inUse } from './evict.ts';
-import { mediumMismatch } from './mediumFile.ts';
+import { mediumMismatch, modelRecover } from './mediumFile.ts';
 import { igetInode } from './namei.ts';
 import { truncate } from './truncate.ts';
 import { unmountedComplaint } from './unmounted.ts';
@@ -36,6 +36,7 @@ export function mountVolume(k: Kernel, recovered = false): void {
   sb.freeBlocks = countFreeBlocks(k);
   sb.dirtyBlocks = 0;
   sb.freeInodes = countFreeInodes(k);
+  initCounters(k);
   loadOrphans(k);
   if (sb.orphans === null) return;
   runInside(k, orphanCleanup(k));
@@ -116,6 +117,7 @@ function forgetMemory(k: Kernel): void {
   dropTransactions(k);
   k.sb.mounted = false;
   k.sb.freeBlocks = k.sb.dirtyBlocks = k.sb.freeInodes = 0;
+  k.sb.shownFreeInodes = k.sb.shownFreeBlocks = k.sb.shownDirs = 0;
   k.sb.orphans = k.sb.groupPrealloc = k.sb.freed = k.sb.freedCommitting = null;
   k.sb.lastGroup = 0;
 }
@@ -134,7 +136,6 @@ export function* remount(k: Kernel): Op<Result<void>> {
   yield* lock(k, sUmount);
   yield* call(k, 'sync_filesystem', () => syncFilesystem(k));
   yield* step(k, 'ext4_put_super', () => {
-    trimLog(k);
     k.journal.log = null;
     const complaint = unmountedComplaint(k);
     if (k.warnOn('fsck', complaint !== null)) k.emit({ type: 'note', text: complaint! });
@@ -160,11 +161,15 @@ export function* crash(k: Kernel): Op<void> {
         vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = vma.file = 0;
       }
     }
+    for (const mm of k.world.firstKeys('pte')) {
+      for (const vpn of k.world.secondKeys('pte', mm)) clearPte(k.pte(mm, vpn));
+    }
     for (const task of k.world.firstKeys('task')) k.taskRecord(task).held = null;
     forgetMemory(k);
     replay(k);
     mountVolume(k, true);
     k.warnOn('durability', mediumMismatch(k, 'promised') !== null);
+    modelRecover(k);
   });
 }
 

@@ -244,11 +244,12 @@ export function makeInode(
   mode: number,
   init: (ino: number) => Result<void> = () => undefined,
 ): Result<number> {
-  const ino = newInode(k, dir, mode);
+  const bytes = dirent.nameBytes(name);
+  const ino = newInode(k, dir, mode, bytes);
   if (isErr(ino)) return ino;
   const begun = init(ino);
   if (!isErr(begun)) markInodeDirty(k, ino);
-  const added = isErr(begun) ? begun : addEntry(k, dir, dirent.nameBytes(name), ino);
+  const added = isErr(begun) ? begun : addEntry(k, dir, bytes, ino);
   if (!isErr(added)) {
     markInodeDirty(k, ino);
     return ino;
@@ -276,8 +277,10 @@ export function* openHeld(k: Kernel, path: string, create: boolean, readonly: bo
   if (create && (slash || name === '' || name === '.' || name === '..')) return err('EISDIR');
   if (ino !== 0) {
     const isDirectory = yield* step(k, 'may_open', () => {
-      k.inode(ino).dentryDir = dir;
-      return isDir(k.inode(ino).mode);
+      const inode = k.inode(ino);
+      if (isDir(inode.mode)) return true;
+      inode.dentryDir = dir;
+      return false;
     });
     return isDirectory && (create || !readonly) ? err('EISDIR') : ino;
   }

@@ -107,7 +107,7 @@ function mappedBlocks(k: Kernel, ino: number): number[] {
 
 /**
  * @returns the offset; ENXIO past the end; ENOENT for an inline file that is larger than its inline bytes, as the
- *          kernel has it (K §6.0 L6)
+ *          kernel has it
  * @source  fs/ext4/file.c ext4_llseek; fs/iomap/seek.c; fs/ext4/inode.c ext4_iomap_begin_report
  */
 export function* seek(k: Kernel, ino: number, whence: 'data' | 'hole', offset: number): Op<Result<number>> {

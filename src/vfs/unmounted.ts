@@ -47,7 +47,11 @@ export function unmountedComplaint(k: Kernel): string | null {
   let answer = known.get(text);
   if (answer === undefined) {
     const error = checkImage(unmountedImage(k, image)).find(({ severity }) => severity === 'error');
-    answer = error === undefined ? null : `${error.structure}: ${error.message}`;
+    if (error === undefined) answer = null;
+    else {
+      const { structure, message } = error;
+      answer = message.startsWith(structure) ? message : `${structure}: ${message}`;
+    }
     known.set(text, answer);
   }
   return answer;

@@ -2,7 +2,7 @@
  * The flusher and the calls that make things durable: fsync, fdatasync, syncfs, sync.
  */
 import { dirtyBuffers, inodeBlock, writeBuffer } from '../device/buffer.ts';
-import { checkpoint, hasHandle, trimLog } from '../device/journal.ts';
+import { checkpoint, hasHandle } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
 import type { Kernel } from '../kernel.ts';
@@ -65,7 +65,7 @@ export function* completeTransaction(k: Kernel, ino: number, datasync: boolean):
  * @param start     first byte that is written
  * @param end       past the last
  * @returns         EIO
- * @source          fs/ext4/fsync.c ext4_sync_file
+ * @source          fs/ext4/fsync.c ext4_sync_file, ext4_sync_parent
  */
 export function* syncFile(
   k: Kernel,
@@ -85,9 +85,15 @@ export function* syncFile(
     return;
   }
   yield* step(k, 'sync_mapping_buffers; write inode', () => {
-    for (const block of dirtyBuffers(k)) {
-      if (k.buf(block).assoc === ino || block === inodeBlock(k, ino))
-        writeBuffer(k, block, `fsync ino ${ino}`);
+    for (let here = ino; here !== 0; ) {
+      for (const block of dirtyBuffers(k)) {
+        if (k.buf(block).assoc === here || block === inodeBlock(k, here))
+          writeBuffer(k, block, `fsync ino ${ino}`);
+      }
+      // ext4_sync_parent: a new name is worth nothing before its directory is written.
+      const parent = k.inode(here).newEntryDir;
+      k.inode(here).newEntryDir = 0;
+      here = parent;
     }
   });
 }
@@ -114,5 +120,4 @@ export function* syncEverything(k: Kernel): Op<void> {
   yield* call(k, 'sync_inodes_one_sb', () => syncInodes(k));
   yield* call(k, 'ext4_sync_fs', () => syncFs(k));
   yield* checkpoint(k);
-  yield* step(k, 'jbd2 log tail', () => trimLog(k));
 }

@@ -16,7 +16,6 @@ import { mkwriteConvert } from '../../src/designs/index.ts';
 const KNOWN: Readonly<Record<string, string>> = {
   'data-journal-growth': 'not modelled: data=journal',
   'mmap-store-data-journal': 'not modelled: data=journal',
-  'o-direct-write': 'not modelled: O_DIRECT',
 };
 
 describe('mkwrite-convert does what the kernel did', () => {

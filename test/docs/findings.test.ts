@@ -1,5 +1,5 @@
 /** docs/findings.md: every token replays to what is said of it, every scenario of docs/ is in order. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scenarioNamed } from '../../scripts/docs/blocks.ts';
@@ -8,7 +8,7 @@ import { imageOf } from '../../src/cli/images.ts';
 import { designById } from '../../src/designs/index.ts';
 import { parseSchedule } from '../../src/explore/schedule.ts';
 import { runSession } from '../../src/scenario/run.ts';
-import { mountLabel, SCHEMA_PATH } from '../../src/scenario/schema.ts';
+import { mountLabel } from '../../src/scenario/schema.ts';
 import { startSession } from '../../src/scenario/session.ts';
 
 const text = readFileSync(join(ROOT, 'docs/findings.md'), 'utf8');
@@ -46,16 +46,5 @@ describe('findings', () => {
     const stories = [...text.matchAll(/\) breaks ([a-z-]+)\n[\s\S]*?replay \\\n\s+'([^']+)'/g)];
     expect(stories.length).toBeGreaterThan(0);
     for (const [, invariant, token] of stories) expect(play(token!).broken).toContain(invariant);
-  });
-});
-
-describe('scenarios of docs/', () => {
-  const files = readdirSync(join(ROOT, 'docs/scenarios'));
-
-  it.each(files)('%s is named after itself, and a page speaks of it', (file) => {
-    const scenario = scenarioNamed(`docs/scenarios/${file}`);
-    expect(`${scenario.name}.json`).toBe(file);
-    expect(text).toContain(`docs/scenarios/${file}`);
-    expect(readFileSync(join(ROOT, 'docs/scenarios', file), 'utf8')).toContain(SCHEMA_PATH);
   });
 });

@@ -70,7 +70,7 @@ describe('the golden inode', () => {
 });
 
 describe('capacity', () => {
-  // K §1.6: inode size, extra_isize, user xattr as [name, value size] or none, largest inline file.
+  // Inode size, extra_isize, user xattr as [name, value size] or none, largest inline file.
   const rows: [number, number, [string, number] | undefined, number][] = [
     [128, 0, undefined, 0],
     [256, 32, undefined, 128],
@@ -92,7 +92,7 @@ describe('capacity', () => {
     [256, 32, ['k', 70], 128],
     [512, 32, ['k', 100], 264],
     [1024, 32, ['k', 100], 776],
-    // O §6: with user.a of 20 bytes.
+    // With user.a of 20 bytes.
     [256, 32, ['a', 20], 88],
     [512, 32, ['a', 20], 344],
     [1024, 32, ['a', 20], 856],
@@ -160,7 +160,7 @@ describe('capacity', () => {
   });
 });
 
-describe('value size and offset (K §9)', () => {
+describe('value size and offset', () => {
   test.each([
     [60, 0, 0],
     [61, 1, 88],

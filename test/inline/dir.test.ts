@@ -46,7 +46,7 @@ const fill = (dir: InlineBytes): { dir: InlineBytes; added: number } => {
   }
 };
 
-describe('golden bytes (K §10)', () => {
+describe('golden bytes', () => {
   test('an empty directory', () => {
     expect(emptyInlineDir(2).toHex()).toBe(`02000000${'00000000'}38000000${'00'.repeat(48)}`);
   });

@@ -1,4 +1,4 @@
-/** Raw inodes for tests: the golden inode 12 of K §10, and bare ones of any shape. */
+/** Raw inodes for tests: the golden inode 12 of a volume that a kernel wrote, and bare ones of any shape. */
 import { Bytes } from '../../src/bytes/bytes.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_AT, inodeLayout, S_IFREG } from '../../src/inode/layout.ts';
 

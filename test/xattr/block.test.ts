@@ -40,7 +40,7 @@ const golden = ok(
   ]),
 );
 
-test('the golden block: hashes, checksum (K §10)', () => {
+test('the golden block: hashes, checksum', () => {
   const entries = xattrBlockEntries(golden);
   expect(entries.map(({ nameIndex, name, hash }) => [nameIndex, name, hash])).toEqual([
     [1, 'big', 0x00018547],

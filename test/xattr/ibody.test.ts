@@ -39,7 +39,7 @@ test('the golden inode holds one entry, system.data', () => {
   expect(checkIbody(goldenInode)).toBeUndefined();
 });
 
-test('user.alpha = "12345" gives the bytes the kernel gave (K §10)', () => {
+test('user.alpha = "12345" gives the bytes the kernel gave', () => {
   const raw = set(bareInode(), 'alpha', text('12345'));
   expect(body(raw)).toBe(
     `000002ea${'05015400000000000500000000000000616c706861000000'}${'00'.repeat(60)}3132333435000000`,

@@ -4,7 +4,7 @@ import type { CommandEntry } from '../command.ts';
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'race',
-    summary: 'every scenario × every design: the verdict matrix',
+    summary: 'every scenario × the main designs: the verdict matrix',
     load: () => import('./race.ts'),
   },
   { name: 'run', summary: 'one execution of a scenario under one design', load: () => import('./run.ts') },

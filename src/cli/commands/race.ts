@@ -30,7 +30,7 @@ interface Raced {
 
 export default defineCommand({
   about:
-    'Runs every scenario under every design and every schedule, checks the invariants after every step, and prints ' +
+    'Runs every scenario under the main designs (or those named) and every schedule, checks the invariants after every step, and prints ' +
     'the verdicts as a matrix, the shortest story of each failure, and how far every "holds" reaches.',
   operands: ['[SCENARIO…]'],
   options: {

@@ -20,7 +20,7 @@ export default defineCommand({
     'save-trace': { type: 'text', value: 'FILE', summary: 'write the trace as JSON' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
-  examples: ["replay 'mmap-store-then-fsync:mkwrite-convert@delalloc:A124'"],
+  examples: ["replay 'mmap-store-then-fsync:mkwrite-convert@delalloc:A47'"],
   run(ctx) {
     const token = ctx.operands[0]!;
     const match = TOKEN.exec(token);
