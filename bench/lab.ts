@@ -22,23 +22,35 @@ export interface Figure {
 /** Nanoseconds per call of each contender. */
 export type LabTimes = Readonly<Record<`${'lab' | 'memfs' | 'real'} ${'write' | 'read'}`, number>>;
 
-/** Compiles the sources and runs `labTimes.mjs` over them. */
-export function labTimes(dir: string = process.env.DIR ?? tmpdir()): LabTimes {
+/** The sources as a release has them; made once, gone when the process ends. */
+let compiled: string | null = null;
+
+function compile(): string {
+  if (compiled !== null) return compiled;
   // Inside the project, so that what the sources import is found.
   const out = resolve('node_modules', '.cache', `ext4lab-bench-${process.pid}`);
   mkdirSync(out, { recursive: true });
-  try {
-    const tsc = resolve('node_modules', '.bin', 'tsc');
-    const options = ['--noCheck', '--declaration', 'false', '--sourceMap', 'false'];
-    execFileSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', out, ...options], { stdio: 'ignore' });
-    const said = execFileSync(process.execPath, [resolve('bench', 'labTimes.mjs'), out, dir], {
-      encoding: 'utf8',
-      env: { ...process.env, NODE_OPTIONS: '' },
-    });
-    return JSON.parse(said) as LabTimes;
-  } finally {
-    rmSync(out, { recursive: true, force: true });
-  }
+  process.on('exit', () => rmSync(out, { recursive: true, force: true }));
+  const options = ['--noCheck', '--declaration', 'false', '--sourceMap', 'false'];
+  execFileSync(
+    resolve('node_modules', '.bin', 'tsc'),
+    ['-p', 'tsconfig.build.json', '--outDir', out, ...options],
+    {
+      stdio: 'ignore',
+    },
+  );
+  compiled = out;
+  return out;
+}
+
+/**
+ * @param dir     where the file of this machine is made
+ * @param rounds  turns that each contender takes; with few it is not compiled well yet
+ */
+export function labTimes(dir: string = process.env.DIR ?? tmpdir(), rounds = 200): LabTimes {
+  const args = [resolve('bench', 'labTimes.mjs'), compile(), dir, `${rounds}`];
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', env })) as LabTimes;
 }
 
 export async function benchLab(): Promise<Figure[]> {
@@ -54,10 +66,8 @@ export async function benchLab(): Promise<Figure[]> {
     floor,
     target,
   });
-  return [
-    figure('write', 'memfs', 0.15, 0.7),
-    figure('read', 'memfs', 0.15, 0.7),
-    figure('write', 'real', 0.3, 1),
-    figure('read', 'real', 0.3, 1),
-  ];
+  // The goals of the second pair are for an inline file of a real ext4: somebody has to say where there is one.
+  const real =
+    process.env.DIR === undefined ? [] : [figure('write', 'real', 0.3, 1), figure('read', 'real', 0.3, 1)];
+  return [figure('write', 'memfs', 0.15, 0.7), figure('read', 'memfs', 0.15, 0.7), ...real];
 }

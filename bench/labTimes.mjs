@@ -1,5 +1,5 @@
 /**
- * node labTimes.mjs DIST DIR: prints the nanoseconds a call takes, as JSON. All contenders take turns in short bursts
+ * node labTimes.mjs DIST DIR ROUNDS: prints the nanoseconds a call takes, as JSON. All contenders take turns in short bursts
  * and the best burst of each counts, so that a busy machine slows all alike.
  */
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
@@ -7,12 +7,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createFsFromVolume, Volume } from 'memfs';
 
-const [dist, dir] = process.argv.slice(2);
+const [dist, dir, rounds] = process.argv.slice(2);
 const { createLab } = await import(pathToFileURL(join(dist, 'index.js')).href);
 
 const LENGTH = 100;
 const BURST = 4000;
-const ROUNDS = 200;
 
 const data = new Uint8Array(LENGTH).fill(0x61);
 const back = new Uint8Array(LENGTH);
@@ -32,7 +31,7 @@ const contenders = {
   'real read': () => readSync(realFd, back, 0, LENGTH, 0),
 };
 const best = {};
-for (let round = 0; round < ROUNDS; round++) {
+for (let round = 0; round < Number(rounds); round++) {
   for (const [name, call] of Object.entries(contenders)) {
     const start = process.hrtime.bigint();
     for (let i = 0; i < BURST; i++) {

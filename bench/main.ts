@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: how fast, as ratios measured in one run, beside the floors and targets of the project.
  *
- *   --quick   two rounds and the smaller protocol, half a minute
+ *   --quick   two rounds and the smaller protocol: a minute instead of four
  *   --json    rows as JSON
  *
  * Speed never fails: the exit code is 1 only when a count is not what it must be.

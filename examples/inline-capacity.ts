@@ -11,7 +11,7 @@ for (const inodeSize of [256, 512, 1024]) {
     const lab = createLab({ mkfs: { inodeSize }, mount: [mount] });
     const file = lab.fs.openSync('/f', 'w+');
     let size = 0;
-    while (lab.inode('/f').core!.mayInline) file.writeSync(Uint8Array.of(0x61), 0, 1, size++);
+    while (lab.inode(file.ino).core!.mayInline) file.writeSync(Uint8Array.of(0x61), 0, 1, size++);
 
     const { inline, fields } = lab.inode('/f');
     const left = inline === null ? 'the inode is empty' : `the inode still holds ${inline.size} bytes`;

@@ -120,7 +120,7 @@ active proctype CPU0() {
 	STEP(skip);                             /* file flags */
 	STEP(skip);                             /* sb_start_write */
 	STEP(skip);                             /* inode_lock */
-	STEP(skip);                             /* file_update_time */
+	STEP(skip);                             /* file_update_time: nothing that the raw inode does not have */
 	if                                      /* MAY_INLINE_DATA? */
 	:: ASK((may) -> H(h0, 1))
 	:: ASK((!may) -> H(h0, 2)); goto grab
@@ -215,6 +215,7 @@ fault:
 mkwrite:
 	STEP(skip);                             /* vma */
 	STEP(skip);                             /* sb_start_pagefault */
+	STEP(raw150 = size150);                 /* file_update_time */
 	STEP(skip);                             /* filemap_invalidate_lock, shared */
 	if                                      /* ext4_convert_inline_data: ext4_has_inline_data? */
 	:: ASK((!inl) -> may = 0); goto prepared

@@ -513,7 +513,7 @@ function fromGroups(
   const search = (): Chunk | null =>
     new Search(k, { group, start, length: wanted.length }, request.data, scanFrom).run(wanted.tryGoal);
   let chunk = search();
-  if (chunk === null && discardAll(k)) chunk = search();
+  if (chunk === null && discardAllPreallocations(k)) chunk = search();
   if (chunk === null) return null;
   if (policy === 'inode') k.sb.lastGroup = chunk.group;
   const first = groupFirstBlock(k.geo, chunk.group) + chunk.start;
@@ -626,7 +626,7 @@ export function discardPreallocations(k: Kernel, ino: number): void {
 }
 
 /** Every preallocation goes, because there is no block without. @source fs/ext4/mballoc.c ext4_mb_discard_preallocations */
-function discardAll(k: Kernel): boolean {
+export function discardAllPreallocations(k: Kernel): boolean {
   let any = k.sb.groupPrealloc !== null;
   k.sb.groupPrealloc = null;
   for (const ino of k.inodesInCore()) {

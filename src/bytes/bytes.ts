@@ -411,8 +411,11 @@ export class Bytes {
    */
   withSum(lo: number, hi: number, sum: (base: Bytes) => number): Bytes {
     if (handOver) {
-      const base = this.#owed === null ? this : this.#owing(null);
-      return this.#owing({ lo, hi, base, sum });
+      const owed = this.#owed;
+      // A sum in the same place goes unpaid: it is written over.
+      const same = owed !== null && owed.lo === lo && owed.hi === hi;
+      if (owed !== null && !same) this.#pay(owed);
+      return this.#owing({ lo, hi, base: same ? this.#owing(null) : this, sum });
     }
     const value = sum(this);
     const low = this.putU16(lo, value);

@@ -40,12 +40,16 @@ export function hasInlineData(k: Kernel, ino: number): boolean {
 export function fillRawInode(k: Kernel, ino: number): void {
   const inode = k.inode(ino);
   const raw = rawInode(k, ino);
-  const next = isFilled(k, ino, raw) ? raw : raw.edit((u8) => fill(k, ino, inode, u8), 0, FILLED_END);
+  let next = raw;
+  if (!isFilled(k, ino, raw)) {
+    next = raw.edit((u8) => fill(k, ino, inode, u8), 0, FILLED_END);
+    if (raw.length > 128) next = next.putU16(0x80, inode.extraIsize);
+  }
   setRawInode(k, ino, k.geo.metadataCsum ? seal(k, ino, next) : next);
 }
 
-/** Past the last field that is filled in: extraIsize. */
-const FILLED_END = 0x82;
+/** Past the last field that `fill` fills in; behind it are the checksum, and extraIsize between its halves. */
+const FILLED_END = 0x70;
 
 function fill(k: Kernel, ino: number, inode: Rec<'inode'>, u8: Uint8Array): void {
   put16(u8, 0x00, inode.mode);
@@ -56,7 +60,6 @@ function fill(k: Kernel, ino: number, inode: Rec<'inode'>, u8: Uint8Array): void
   if (inode.iData !== null && !hasInlineData(k, ino)) inode.iData.copyTo(u8, I_BLOCK_AT);
   put32(u8, 0x68, inode.fileAcl);
   put32(u8, 0x6c, Math.floor(inode.disksize / 0x1_0000_0000));
-  if (u8.length > 128) put16(u8, 0x80, inode.extraIsize);
 }
 
 function put16(u8: Uint8Array, at: number, v: number): void {

@@ -11,6 +11,8 @@ export interface Flags {
   readonly truncate: boolean;
   readonly append: boolean;
   readonly sync: boolean;
+  /** Only numbers can say so. */
+  readonly direct: boolean;
 }
 
 const O = {
@@ -21,6 +23,7 @@ const O = {
   TRUNC: 0o1000,
   APPEND: 0o2000,
   DSYNC: 0o10000,
+  DIRECT: 0o40000,
   SYNC: 0o4010000,
 } as const;
 
@@ -40,6 +43,7 @@ export function parseFlags(flags: string | number): Flags {
     truncate: letters.includes('w'),
     append: letters.includes('a'),
     sync: letters.includes('s'),
+    direct: false,
   };
 }
 
@@ -53,5 +57,6 @@ function ofBits(bits: number): Flags {
     truncate: (bits & O.TRUNC) !== 0,
     append: (bits & O.APPEND) !== 0,
     sync: (bits & (O.DSYNC | O.SYNC)) !== 0,
+    direct: (bits & O.DIRECT) !== 0,
   };
 }

@@ -73,7 +73,7 @@ export class FileHandle {
     if (!this.#open || !this.#flags.read) throw new FsError('EBADF', 'read');
     if (this.#directory) throw new FsError('EISDIR', 'read');
     const pos = placeOf(position);
-    const got = this.#engine.run(pread(this.#k, this.ino, pos ?? this.#position, count));
+    const got = this.#engine.run(pread(this.#k, this.ino, pos ?? this.#position, count, this.#flags.direct));
     if (isErr(got)) throw new FsError(got.errno, 'read');
     got.copyTo(target, at);
     if (pos === null) this.#position += got.length;
@@ -103,13 +103,12 @@ export class FileHandle {
     checkSpan(source, at, count, source.length - at);
     if (!this.#open || !this.#flags.write) throw new FsError('EBADF', 'write');
     const pos = placeOf(position);
-    const { append, sync } = this.#flags;
     const k = this.#k;
     // Lent for the time of the call: the kernel copies what it keeps.
     const data = Bytes.adopt(count === source.length ? source : source.subarray(at, at + count));
-    const ret = this.#engine.run(pwrite(k, this.ino, pos ?? this.#position, data, { append, sync }));
+    const ret = this.#engine.run(pwrite(k, this.ino, pos ?? this.#position, data, this.#flags));
     if (isErr(ret)) throw new FsError(ret.errno, 'write');
-    if (pos === null) this.#position = append ? k.inode(this.ino).size : this.#position + ret;
+    if (pos === null) this.#position = this.#flags.append ? k.inode(this.ino).size : this.#position + ret;
     return ret;
   }
 

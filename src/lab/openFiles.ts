@@ -4,6 +4,7 @@
  */
 import { isErr } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
+import { PAGE_SIZE } from '../kernel.ts';
 import { close } from '../vfs/file.ts';
 import type { Engine } from './engine.ts';
 import { FsError } from './errors.ts';
@@ -103,13 +104,13 @@ export class OpenFiles {
     this.forget();
     const { k } = this.engine;
     for (let slot = 0; k.file(k.task, slot).open; slot++) {
-      const { ino, readonly, append, sync } = k.file(k.task, slot);
+      const { ino, readonly, append, sync, direct } = k.file(k.task, slot);
       const asked = { create: false, exclusive: false, truncate: false };
-      this.#add(ino, { ...asked, read: true, write: !readonly, append, sync });
+      this.#add(ino, { ...asked, read: true, write: !readonly, append, sync, direct });
     }
     for (const slot of k.world.secondKeys('vma', k.mm)) {
       const vma = k.vma(k.mm, slot);
-      if (vma.live) this.addMapping(slot, vma.pgoff * 4096, vma.length);
+      if (vma.live) this.addMapping(slot, vma.pgoff * PAGE_SIZE, vma.length);
     }
   }
 }

@@ -32,14 +32,14 @@ function* withPathNofollow<T>(k: Kernel, path: string, body: (ino: number) => Op
  * @source  fs/namei.c do_open
  */
 export function* openFile(k: Kernel, path: string, flags: Flags): Op<Result<number>> {
-  const { create, exclusive, append, sync } = flags;
+  const { create, exclusive, append, sync, direct } = flags;
   let { truncate } = flags;
   if (exclusive) {
     const there = yield* withPathNofollow(k, path, justIt);
     if (!isErr(there)) return err('EEXIST');
   }
   if (truncate) truncate = !isErr(yield* withPath(k, path, justIt));
-  return yield* open(k, path, { create, truncate, append, sync, readonly: !flags.write, direct: false });
+  return yield* open(k, path, { create, truncate, append, sync, direct, readonly: !flags.write });
 }
 
 function* justIt(ino: number): Op<Result<number>> {

@@ -4,6 +4,7 @@
  * `GetBlock` is how a caller says what to do about a hole: reserve (delayed allocation), allocate, or only look.
  */
 import { daMapBlocks, type Mapping, mapBlocks } from '../balloc/mapBlocks.ts';
+import { cleanBdevAlias } from '../device/buffer.ts';
 import { readMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { hasInlineData } from '../inode/update.ts';
@@ -89,7 +90,8 @@ export function readBlockIntoFolio(k: Kernel, ino: number, index: number, lblk: 
 
 /**
  * Makes ready bytes [from, to) of a locked folio: blocks under them, old content where they are partial.
- * @param atMkwrite  the generic form that page faults use: new uptodate buffers become dirty here
+ * @param atMkwrite  the generic form that page faults use: new uptodate buffers become dirty here and
+ *                   lose their alias in the bdev cache
  * @returns          the error of `getBlock`; new buffers are zeroed then
  * @locks            folio lock held
  * @source           fs/ext4/inode.c ext4_block_write_begin; fs/buffer.c __block_write_begin_int
@@ -129,6 +131,7 @@ export function* blockWriteBegin(
         if (k.folio(ino, index).uptodate) {
           bh.state |= BH.uptodate;
           if (atMkwrite) {
+            if ((bh.state & BH.delay) === 0) cleanBdevAlias(k, bh.block);
             bh.state &= ~BH.new;
             markBufferDirty(k, ino, lblk);
           }

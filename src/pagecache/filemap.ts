@@ -199,7 +199,7 @@ export function* truncatePagecacheRange(k: Kernel, ino: number, from: number, to
 }
 
 /** Bytes [from, to). @source mm/truncate.c truncate_inode_pages_range, truncate_inode_partial_folio */
-function* truncateInodePages(k: Kernel, ino: number, from: number, to: number): Op<void> {
+export function* truncateInodePages(k: Kernel, ino: number, from: number, to: number): Op<void> {
   const indexes = yield* step(k, 'find_lock_entries', () =>
     k
       .folioIndexes(ino)

@@ -5,6 +5,7 @@
  *                                                                     └───────▶ record      (recording world)
  */
 import { freeRuns, reservedBlocks, takeRun } from '../balloc/balloc.ts';
+import { discardAllPreallocations } from '../balloc/mballoc.ts';
 import type { Design } from '../designs/design.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { isErr } from '../errno.ts';
@@ -174,6 +175,7 @@ function* fill(k: Kernel, leave: number): Op<void> {
   if (isErr(ino)) return;
   yield* journalStart(k);
   yield* step(k, 'fill the volume', () => {
+    discardAllPreallocations(k);
     let spare = leave;
     let lblk = 0;
     for (let group = 0; group < k.geo.groupCount; group++) {

@@ -75,6 +75,8 @@ export const TABLES = {
     /** Runs freed in the running and in the committing transaction: free on the disk, not given out yet. */
     freed: value<readonly (readonly [start: number, count: number])[]>(),
     freedCommitting: value<readonly (readonly [start: number, count: number])[]>(),
+    /** External xattr blocks by the hash of their entries, newest first. */
+    xattrCache: value<readonly (readonly [hash: number, block: number])[]>(),
     /** s_mb_last_group: where the last large file got its blocks. */
     lastGroup: int,
   }),

@@ -13,10 +13,11 @@ import type { VmaView, VmFault, WriteBegin } from '../hooks.ts';
 import {
   convertInlineData,
   daWriteInlineDataBegin,
+  type InlineBegin,
   tryToWriteInlineData,
   writeInlineDataEnd,
 } from '../inline/ops.ts';
-import { hasInlineData, markInodeDirty } from '../inode/update.ts';
+import { fileModified, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, invalidateLock, lock, sbPagefaults, unlock } from '../locks/lock.ts';
@@ -41,7 +42,7 @@ import { pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts'
 import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
-import { filemapFlush } from '../writeback/writepages.ts';
+import { filemapFlush, retryAlloc, WHOLE_FILE } from '../writeback/writepages.ts';
 import { truncateFailedWrite } from './truncate.ts';
 
 /** i_size and i_disksize up to `size`, and the model with them. Inside a step. @source fs/ext4/ext4.h ext4_update_inode_size */
@@ -66,22 +67,42 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
   let mode: WriteBegin['mode'] = 'plain';
   const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
   if (may) {
-    const begun = yield* call(k, 'ext4_da_write_inline_data_begin', () =>
+    const begun = yield* beginInline(k, ino, 'ext4_da_write_inline_data_begin', () =>
       daWriteInlineDataBegin(k, ino, pos + len),
     );
     if (isErr(begun)) return begun;
     if (begun === 'inline') return { index: 0, mode: 'plain', inline: true };
     if (begun === 'converted') mode = 'convert';
   }
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
   const from = offsetIn(pos);
-  const ready = yield* call(k, 'ext4_block_write_begin', () =>
-    blockWriteBegin(k, ino, index, from, from + len, daGetBlockPrep, false),
-  );
-  if (!isErr(ready)) return { index, mode, inline: false };
-  yield* unlockFolio(k, ino, index);
-  yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
-  return ready;
+  for (let retries = 1; ; retries++) {
+    yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+    const ready = yield* call(k, 'ext4_block_write_begin', () =>
+      blockWriteBegin(k, ino, index, from, from + len, daGetBlockPrep, false),
+    );
+    if (!isErr(ready)) return { index, mode, inline: false };
+    yield* unlockFolio(k, ino, index);
+    yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
+    if (!(yield* retryAlloc(k, ready, retries))) return ready;
+  }
+}
+
+/**
+ * An inline write_begin, again when its conversion met ENOSPC and a commit frees blocks.
+ * @source fs/ext4/inline.c ext4_da_convert_inline_data_to_extent, ext4_convert_inline_data_to_extent: on error
+ */
+function* beginInline(
+  k: Kernel,
+  ino: number,
+  name: string,
+  begin: () => Op<Result<InlineBegin>>,
+): Op<Result<InlineBegin>> {
+  for (let retries = 1; ; retries++) {
+    const begun = yield* call(k, name, begin);
+    if (isErr(begun) && begun.errno === 'ENOSPC')
+      yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, WHOLE_FILE));
+    if (!(yield* retryAlloc(k, begun, retries))) return begun;
+  }
 }
 
 /** @source fs/ext4/inode.c ext4_write_begin */
@@ -93,29 +114,37 @@ function* nodelallocWriteBegin(k: Kernel, ino: number, pos: number, len: number)
   const index = pageOf(pos);
   const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
   if (may) {
-    const begun = yield* call(k, 'ext4_try_to_write_inline_data', () =>
+    const begun = yield* beginInline(k, ino, 'ext4_try_to_write_inline_data', () =>
       tryToWriteInlineData(k, ino, pos + len),
     );
     if (isErr(begun)) return begun;
     if (begun === 'inline') return { index: 0, mode: 'nodelalloc', inline: true };
   }
-  for (;;) {
-    yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
-    yield* step(k, 'create_empty_buffers', () => createEmptyBuffers(k, ino, index));
-    yield* unlockFolio(k, ino, index);
-    yield* journalStart(k);
-    if (yield* lockIfPresent(k, ino, index)) break;
-    yield* journalStop(k);
-  }
   const from = offsetIn(pos);
-  const ready = yield* call(k, 'ext4_block_write_begin', () =>
-    blockWriteBegin(k, ino, index, from, from + len, getBlockCreate, false),
-  );
-  if (!isErr(ready)) return { index, mode: 'nodelalloc', inline: false };
-  yield* unlockFolio(k, ino, index);
-  yield* journalStop(k);
-  yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
-  return ready;
+  let retries = 0;
+  let again = false;
+  for (;;) {
+    if (!again) {
+      yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      yield* step(k, 'create_empty_buffers', () => createEmptyBuffers(k, ino, index));
+      yield* unlockFolio(k, ino, index);
+    }
+    yield* journalStart(k);
+    again = yield* lockIfPresent(k, ino, index);
+    if (!again) {
+      yield* journalStop(k);
+      continue;
+    }
+    const ready = yield* call(k, 'ext4_block_write_begin', () =>
+      blockWriteBegin(k, ino, index, from, from + len, getBlockCreate, false),
+    );
+    if (!isErr(ready)) return { index, mode: 'nodelalloc', inline: false };
+    yield* unlockFolio(k, ino, index);
+    yield* journalStop(k);
+    yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
+    retries++;
+    if (!(yield* retryAlloc(k, ready, retries))) return ready;
+  }
 }
 
 /** @source fs/ext4/inode.c ext4_da_write_end */
@@ -247,6 +276,7 @@ export type MkwritePrepare = (k: Kernel, ino: number) => Op<Result<void>>;
 export function* pageMkwrite(k: Kernel, vma: VmaView, index: number, prepare: MkwritePrepare): Op<VmFault> {
   const { ino } = vma;
   yield* lock(k, sbPagefaults, 'shared');
+  yield* fileModified(k, ino);
   yield* lock(k, invalidateLock(ino), 'shared');
   const prepared = yield* prepare(k, ino);
   const fault = isErr(prepared) ? faultOf(prepared) : yield* mkwriteBlocks(k, ino, index);
@@ -258,17 +288,18 @@ export function* pageMkwrite(k: Kernel, vma: VmaView, index: number, prepare: Mk
 /** The block part of page_mkwrite. */
 export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFault> {
   const delalloc = yield* step(k, 'delalloc?', () => k.mount.delalloc && !nondaSwitch(k));
-  if (delalloc) {
-    return faultOf(
-      yield* call(k, 'block_page_mkwrite', () => blockPageMkwrite(k, ino, index, daGetBlockPrep)),
-    );
+  if (!delalloc) {
+    const state = yield* allMapped(k, ino, index);
+    if (state !== 'unmapped') return state === 'mapped' ? 'locked' : 'nopage';
   }
-  const state = yield* allMapped(k, ino, index);
-  if (state !== 'unmapped') return state === 'mapped' ? 'locked' : 'nopage';
-  yield* journalStart(k);
-  const ret = yield* call(k, 'block_page_mkwrite', () => blockPageMkwrite(k, ino, index, getBlockCreate));
-  yield* journalStop(k);
-  return faultOf(ret);
+  for (let retries = 1; ; retries++) {
+    if (!delalloc) yield* journalStart(k);
+    const ret = yield* call(k, 'block_page_mkwrite', () =>
+      blockPageMkwrite(k, ino, index, delalloc ? daGetBlockPrep : getBlockCreate),
+    );
+    if (!delalloc) yield* journalStop(k);
+    if (!(yield* retryAlloc(k, ret, retries))) return faultOf(ret);
+  }
 }
 
 /** Are all buffers inside i_size mapped? 'mapped' keeps the folio locked. */

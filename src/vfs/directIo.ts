@@ -14,7 +14,6 @@
  * Not modelled: completion by somebody else than the caller; a page that cannot be dropped in the middle of a write is
  * the reason for a buffered write of the whole request.
  */
-import { shouldRetryAlloc } from '../balloc/balloc.ts';
 import { type Mapping, mapBlocks } from '../balloc/mapBlocks.ts';
 import { Bytes } from '../bytes/bytes.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
@@ -30,7 +29,7 @@ import { lockIfPresent, removeFolio, unlockFolio } from '../pagecache/folio.ts';
 import { folioMapping, unmapFolio } from '../pagecache/rmap.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
-import { commit, convertUnwritten, writeAndWait } from '../writeback/writepages.ts';
+import { convertUnwritten, retryAlloc, writeAndWait } from '../writeback/writepages.ts';
 import { truncateFailedWrite } from './truncate.ts';
 
 /** Bytes of a logical sector of the device. */
@@ -258,8 +257,7 @@ function* mapForWrite(k: Kernel, ino: number, at: number, end: number): Op<Resul
     const flags = { create: true, unwritten: !past, preIo: !past };
     const mapped = yield* call(k, 'ext4_map_blocks', () => mapBlocks(k, ino, lblk, flags, count));
     yield* journalStop(k);
-    const again = isErr(mapped) && mapped.errno === 'ENOSPC' && (yield* shouldRetryAlloc(k, retries, commit));
-    if (!again) return mapped;
+    if (!(yield* retryAlloc(k, mapped, retries))) return mapped;
   }
 }
 

@@ -7,7 +7,6 @@
  *
  * Locks: sb_writers shared ▸ i_rwsem ▸ (conversion) ▸ invalidate_lock exclusive for all but allocate ▸ handle.
  */
-import { shouldRetryAlloc } from '../balloc/balloc.ts';
 import { ExtentTree } from '../balloc/extents.ts';
 import { mapBlocks, removeDelayed, removeSpace } from '../balloc/mapBlocks.ts';
 import { discardPreallocations } from '../balloc/mballoc.ts';
@@ -25,7 +24,7 @@ import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { UNWRITTEN_MAX_LEN } from '../volume/extent.ts';
 import { completeTransaction } from '../writeback/sync.ts';
-import { commit, WHOLE_FILE, writeAndWait } from '../writeback/writepages.ts';
+import { commit, retryAlloc, WHOLE_FILE, writeAndWait } from '../writeback/writepages.ts';
 
 export type FallocMode = 'allocate' | 'punch' | 'zero' | 'collapse' | 'insert';
 
@@ -147,7 +146,7 @@ function* allocFileBlocks(
       yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
       yield* journalStop(k);
       retries++;
-      if (mapped.errno === 'ENOSPC' && (yield* shouldRetryAlloc(k, retries, commit))) continue;
+      if (yield* retryAlloc(k, mapped, retries)) continue;
       return mapped;
     }
     retries = 0;

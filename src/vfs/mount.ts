@@ -118,7 +118,7 @@ function forgetMemory(k: Kernel): void {
   k.sb.mounted = false;
   k.sb.freeBlocks = k.sb.dirtyBlocks = k.sb.freeInodes = 0;
   k.sb.shownFreeInodes = k.sb.shownFreeBlocks = k.sb.shownDirs = 0;
-  k.sb.orphans = k.sb.groupPrealloc = k.sb.freed = k.sb.freedCommitting = null;
+  k.sb.orphans = k.sb.groupPrealloc = k.sb.freed = k.sb.freedCommitting = k.sb.xattrCache = null;
   k.sb.lastGroup = 0;
 }
 
@@ -197,6 +197,7 @@ export function* dropCaches(k: Kernel): Op<void> {
       const clean = !inode.dirtyPages && k.folioIndexes(ino).length === 0 && inode.reserved === 0;
       if (clean && ino !== RESERVED_INO.root && !inUse(k, ino) && !inode.unlinked) forget(k, ino);
     }
+    k.sb.xattrCache = null;
     for (const block of k.world.firstKeys('buf')) {
       const buf = k.buf(block);
       if (buf.dirty || buf.running || buf.committing) continue;

@@ -16,12 +16,12 @@ import { hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
 import { modelTruncate } from '../model.ts';
-import { truncatePagecache } from '../pagecache/filemap.ts';
+import { truncateInodePages, truncatePagecache } from '../pagecache/filemap.ts';
 import { blockZeroPageRange, pagecacheIsizeExtended } from '../pagecache/zero.ts';
 import { TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
-import { SYNC_ALL, waitWriteback, writepages } from '../writeback/writepages.ts';
+import { SYNC_ALL, WHOLE_FILE, waitWriteback, writepages } from '../writeback/writepages.ts';
 
 /**
  * ftruncate(2).
@@ -144,7 +144,7 @@ export function* truncateFailedWrite(k: Kernel, ino: number, end: number): Op<vo
   const past = yield* step(k, 'wrote past i_size?', () => (end > k.inode(ino).size ? k.inode(ino).size : -1));
   if (past < 0) return;
   yield* lock(k, invalidateLock(ino));
-  yield* call(k, 'truncate_pagecache', () => truncatePagecache(k, ino, past));
+  yield* call(k, 'truncate_inode_pages', () => truncateInodePages(k, ino, past, WHOLE_FILE));
   yield* call(k, 'ext4_truncate', () => truncate(k, ino));
   yield* unlock(k, invalidateLock(ino));
 }

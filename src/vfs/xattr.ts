@@ -1,8 +1,8 @@
 /**
  * setxattr(2), getxattr(2), removexattr(2): in the inode body first, then in the external block.
  *
- * `system.data` is invisible here, and never pushed out to make room. Not modelled: sharing of external blocks
- * between inodes, ea_inode values, ACL encoding.
+ * `system.data` is invisible here, and never pushed out to make room. Inodes with the same set of external
+ * xattrs share one block. Not modelled: ea_inode values, ACL encoding.
  */
 
 import { freeBlocks, newBlock } from '../balloc/mballoc.ts';
@@ -22,9 +22,11 @@ import type { Kernel } from '../kernel.ts';
 import { iRwsem, lock, locked, sbWriters, unlock, xattrSem } from '../locks/lock.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
+import { retryAlloc } from '../writeback/writepages.ts';
 import * as block from '../xattr/block.ts';
 import { findIbodyEntry, hasIbody, hasXattrSpace, ibodyValue, setIbodyEntry } from '../xattr/ibody.ts';
 import { resolveXattrName, XATTR_VALUE_MAX } from '../xattr/names.ts';
+import { cacheXattrBlock, findXattrBlock, uncacheXattrBlock } from './xattrCache.ts';
 
 /**
  * @param value  null removes
@@ -38,13 +40,15 @@ export function* setxattr(k: Kernel, ino: number, fullName: string, value: Bytes
   if (value !== null && value.length > XATTR_VALUE_MAX) return err('ENOSPC');
   yield* lock(k, sbWriters, 'shared');
   yield* lock(k, iRwsem(ino));
-  yield* journalStart(k);
-  yield* lock(k, xattrSem(ino));
-  const ret = yield* step(k, 'ext4_xattr_set_handle', () =>
-    setHandle(k, ino, name.nameIndex, name.name, value),
-  );
-  yield* unlock(k, xattrSem(ino));
-  yield* journalStop(k);
+  let ret: Result<void> = undefined;
+  for (let retries = 1; ; retries++) {
+    yield* journalStart(k);
+    yield* lock(k, xattrSem(ino));
+    ret = yield* step(k, 'ext4_xattr_set_handle', () => setHandle(k, ino, name.nameIndex, name.name, value));
+    yield* unlock(k, xattrSem(ino));
+    yield* journalStop(k);
+    if (!(yield* retryAlloc(k, ret, retries))) break;
+  }
   yield* unlock(k, iRwsem(ino));
   yield* unlock(k, sbWriters);
   return ret;
@@ -97,37 +101,78 @@ function setBody(k: Kernel, ino: number, index: number, name: string, value: Byt
   return findInlineDataNolock(k, ino);
 }
 
-/** @source fs/ext4/xattr.c ext4_xattr_block_set */
+/**
+ * The external block with this xattr set or removed: changed in place when nobody shares it, cloned otherwise, and
+ * given up for an identical one that is known.
+ * @source fs/ext4/xattr.c ext4_xattr_block_set
+ */
 function setOutside(k: Kernel, ino: number, index: number, name: string, value: Bytes | null): Result<void> {
-  const inode = k.inode(ino);
-  const before = inode.fileAcl === 0 ? block.emptyXattrBlock(k.blockSize) : readBuffer(k, inode.fileAcl);
+  const old = k.inode(ino).fileAcl;
+  let base = block.emptyXattrBlock(k.blockSize);
+  let alone = false;
+  if (old !== 0) {
+    getWriteAccess(k, old);
+    base = readBuffer(k, old);
+    alone = block.xattrBlockRefcount(base) === 1;
+    if (alone) uncacheXattrBlock(k, old);
+    else base = block.withRefcount(base, 1);
+  }
   const next =
     value === null
-      ? block.removeXattrBlockEntry(before, index, name)
-      : block.setXattrBlockEntry(before, index, name, value);
+      ? block.removeXattrBlockEntry(base, index, name)
+      : block.setXattrBlockEntry(base, index, name, value);
   if (isErr(next)) return next;
-  if (block.isEmptyXattrBlock(next)) {
-    const old = inode.fileAcl;
-    inode.fileAcl = 0;
-    freeBlocks(k, ino, old, 1, true);
-    return;
-  }
-  if (inode.fileAcl === 0) {
-    const fresh = newBlock(k, ino, false);
-    if (isErr(fresh)) return fresh;
-    inode.fileAcl = fresh;
-  }
-  getWriteAccess(k, inode.fileAcl);
-  setBuffer(k, inode.fileAcl, block.sealXattrBlock(next, inode.fileAcl, k.geo.csumSeed));
-  dirtyMetadata(k, inode.fileAcl, ino);
+  if (alone) putXattrBlock(k, ino, old, next);
+  const chosen = block.isEmptyXattrBlock(next) ? 0 : placeOutside(k, ino, next, alone ? old : 0);
+  if (isErr(chosen)) return chosen;
+  k.inode(ino).fileAcl = chosen;
+  if (old !== 0 && old !== chosen) dropXattrBlock(k, ino, old);
 }
 
-/** Frees the external block of an inode that is going away. Inside a step with a handle. @source ext4_xattr_delete_inode */
+/** Where this content lives: an identical block with one more user, the block it was changed in, or a new one. */
+function placeOutside(k: Kernel, ino: number, content: Bytes, inPlace: number): Result<number> {
+  const same = findXattrBlock(k, content);
+  if (same !== 0) {
+    if (same === inPlace) return same;
+    const bytes = readBuffer(k, same);
+    getWriteAccess(k, same);
+    putXattrBlock(k, ino, same, block.withRefcount(bytes, block.xattrBlockRefcount(bytes) + 1));
+    return same;
+  }
+  const home = inPlace === 0 ? newBlock(k, ino, false) : inPlace;
+  if (isErr(home)) return home;
+  if (inPlace === 0) {
+    getWriteAccess(k, home);
+    putXattrBlock(k, ino, home, content);
+  }
+  cacheXattrBlock(k, home);
+  return home;
+}
+
+function putXattrBlock(k: Kernel, ino: number, home: number, content: Bytes): void {
+  setBuffer(k, home, block.sealXattrBlock(content, home, k.geo.csumSeed));
+  dirtyMetadata(k, home, ino);
+}
+
+/** One user less; the block is freed with the last. @source fs/ext4/xattr.c ext4_xattr_release_block */
+function dropXattrBlock(k: Kernel, ino: number, home: number): void {
+  const bytes = readBuffer(k, home);
+  const users = block.xattrBlockRefcount(bytes);
+  if (users === 1) {
+    uncacheXattrBlock(k, home);
+    freeBlocks(k, ino, home, 1, true);
+    return;
+  }
+  getWriteAccess(k, home);
+  putXattrBlock(k, ino, home, block.withRefcount(bytes, users - 1));
+}
+
+/** Lets go of the external block of an inode that is going away. Inside a step with a handle. @source ext4_xattr_delete_inode */
 export function releaseXattrBlock(k: Kernel, ino: number): void {
   const { fileAcl } = k.inode(ino);
   if (fileAcl === 0) return;
   k.inode(ino).fileAcl = 0;
-  freeBlocks(k, ino, fileAcl, 1, true);
+  dropXattrBlock(k, ino, fileAcl);
 }
 
 /**
@@ -148,6 +193,7 @@ export function* getxattr(k: Kernel, ino: number, fullName: string): Op<Result<B
     const { fileAcl } = k.inode(ino);
     if (fileAcl === 0) return err('ENODATA');
     const bytes = readBuffer(k, fileAcl);
+    cacheXattrBlock(k, fileAcl);
     const found = block.findXattrBlockEntry(bytes, name.nameIndex, name.name);
     if (isErr(found)) return found;
     return found === undefined ? err('ENODATA') : block.xattrBlockValue(bytes, found);

@@ -12,6 +12,7 @@
  *
  * Not modelled: nr_to_write; I/O completes right after submission, by the task that submitted; I/O errors.
  */
+import { shouldRetryAlloc } from '../balloc/balloc.ts';
 import { mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
 import { journalCommit, journalStart, journalStop } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
@@ -491,4 +492,13 @@ export function* submitInodeData(k: Kernel, ino: number): Op<void> {
 /** Commits the running transaction. */
 export function* commit(k: Kernel): Op<void> {
   yield* call(k, 'jbd2_journal_commit_transaction', () => journalCommit(k, (ino) => submitInodeData(k, ino)));
+}
+
+/**
+ * Did an allocation fail that may succeed now? Commits, when that frees blocks.
+ * @param retries  how many there were, this one included
+ * @source fs/ext4/balloc.c ext4_should_retry_alloc
+ */
+export function* retryAlloc(k: Kernel, ret: Result<unknown>, retries: number): Op<boolean> {
+  return isErr(ret) && ret.errno === 'ENOSPC' && (yield* shouldRetryAlloc(k, retries, commit));
 }

@@ -17,6 +17,7 @@ type Step =
   | { kind: 'edit'; of: number; from: number; to: number; byte: number | null }
   | { kind: 'slice'; of: number; from: number; to: number }
   | { kind: 'lay'; of: number; source: number; at: number }
+  | { kind: 'sum'; of: number; lo: number; hi: number | null }
   | { kind: 'mode'; on: boolean }
   | { kind: 'look'; of: number };
 
@@ -36,6 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('slice' as const), of, from: at, to: at }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('lay' as const), of, source: of, at }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('sum' as const), of, lo: at, hi: fc.option(at) }) },
   fc.record({ kind: fc.constant('mode' as const), on: fc.boolean() }),
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('look' as const), of }) },
 );
@@ -103,6 +105,24 @@ function apply(pairs: Pair[], s: Step): void {
       if (source.plain.length > n - from) return;
       next.splice(from, source.plain.length, ...source.plain);
       pairs.push({ value: value.splice(from, source.value), plain: next });
+      break;
+    }
+    case 'sum': {
+      if (n < 4) return;
+      const lo = Math.min(s.lo, n - 2);
+      const hi = s.hi === null ? -1 : Math.min(s.hi, n - 2);
+      if (hi >= 0 && Math.abs(hi - lo) < 2) return;
+      const fields = [lo, lo + 1, ...(hi < 0 ? [] : [hi, hi + 1])];
+      const add = (bytes: ArrayLike<number>): number =>
+        Array.from(bytes).reduce((sum, b, i) => (fields.includes(i) ? sum : (sum * 31 + b) | 0), 7);
+      const sum = add(plain);
+      next[lo] = sum & 0xff;
+      next[lo + 1] = (sum >>> 8) & 0xff;
+      if (hi >= 0) {
+        next[hi] = (sum >>> 16) & 0xff;
+        next[hi + 1] = sum >>> 24;
+      }
+      pairs.push({ value: value.withSum(lo, hi, (base) => base.reading(add)), plain: next });
       break;
     }
     case 'look':
@@ -180,6 +200,30 @@ describe('values that take a buffer over', () => {
       if (i % 97 === 0) expect(kept[i]!.toUint8Array()).toEqual(plain);
     }
     expect(kept.at(-1)).toBe(value);
+  });
+
+  it('a sum is worked out when it is looked at, once, and not when it is written over before', () => {
+    setHandOver(true);
+    const asked: string[] = [];
+    const sum = (name: string) => (): number => {
+      asked.push(name);
+      return 0x1234_5678;
+    };
+    let value = Bytes.zero(256).splice(0, Uint8Array.of(1));
+    for (const name of ['a', 'b', 'c']) {
+      value = value.splice(40, Bytes.fromText(name)).withSum(0x7c, 0x82, sum(name));
+      expect(value.u16(0x80)).toBe(0);
+      expect(value.u32(0x04)).toBe(0);
+      expect(value.glance((view) => view[40])).toBe(name.charCodeAt(0));
+    }
+    expect(asked).toEqual([]);
+    const later = value.splice(200, Uint8Array.of(9));
+    expect([later.u16(0x7c), later.u16(0x82)]).toEqual([0x5678, 0x1234]);
+    expect(later.slice(0x70, 0x90).toHex()).toBe(
+      `${'00'.repeat(12)}785600000000341200000000${'00'.repeat(8)}`,
+    );
+    expect(asked).toEqual(['c']);
+    expect(value.putU16(0x7c, 0).u16(0x82)).toBe(0x1234);
   });
 
   it('ranges compare without copies', () => {

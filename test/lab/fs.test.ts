@@ -461,6 +461,21 @@ describe('handles', () => {
     expect(lab.fs.readFileSync('/f', 'utf8')).toBe('durable');
   });
 
+  it('O_DIRECT goes past the page cache, where a file has blocks', () => {
+    const lab = createLab();
+    const { O_DIRECT, O_RDWR } = nodeFs.constants;
+    lab.fs.writeFileSync('/f', 'a'.repeat(8192));
+    lab.sync();
+    lab.dropCaches();
+    const file = lab.fs.openSync('/f', O_RDWR | O_DIRECT);
+    expect(file.writeSync(new Uint8Array(4096).fill(0x62), 0, 4096, 4096)).toBe(4096);
+    const block = new Uint8Array(4096);
+    expect(file.readSync(block, 0, 4096, 4096)).toBe(4096);
+    expect(block[0]).toBe(0x62);
+    expect(lab.folio('/f', 1).present).toBe(false);
+    expect(() => file.writeSync('not a block', 0)).toThrow(/EINVAL/);
+  });
+
   it('fallocate and punch', () => {
     const { fs } = createLab();
     const file = fs.openSync('/f', 'w+');

@@ -37,7 +37,7 @@ describe('the protocol, against the counts that SPIN gave', () => {
 
 /**
  * When this fails alone, a yield point of these ops has changed: `bench/mirror/dump.ts` prints their steps; bring the
- * Promela model up to date by hand and run `bench/mirror/record.ts`.
+ * Promela model up to date by hand and run `tsx bench/mirror/record.ts scenario`.
  */
 test(`${SCENARIO_NAME}: the ops themselves, against the counts and the verdict that SPIN gave`, () => {
   expect(exploredScenario()).toEqual(recorded.scenarios[SCENARIO_NAME]);

@@ -19,6 +19,7 @@ import { dirHash } from '../../src/volume/dirHash.ts';
 import { Image } from '../../src/volume/image.ts';
 import { superblockLayout } from '../../src/volume/superblock.ts';
 import { e2fsck, mke2fs, refereed } from '../support/referee.ts';
+import { patchSuper } from '../volume/build.ts';
 
 const volume = makeVolume({
   blockSize: 1024,
@@ -172,6 +173,23 @@ describe('what the calls answer', () => {
     ],
   ])('%s', (_, script) => {
     expect(answers(script.map(([line]) => line))).toEqual(script.map(([, answer]) => answer));
+  });
+
+  test.each([
+    ['signed', 'legacy', 'ä ünïcödé żółw éb éa plain b a'],
+    ['signed', 'half-MD4', 'b żółw éb éa plain ünïcödé ä a'],
+    ['signed', 'TEA', 'plain żółw ünïcödé ä éa b éb a'],
+    ['unsigned', 'legacy', 'ünïcödé żółw ä éb éa plain b a'],
+    ['unsigned', 'half-MD4', 'b éb ä plain żółw ünïcödé éa a'],
+    ['unsigned', 'TEA', 'plain ünïcödé b éa éb ä żółw a'],
+  ])('Is the order of %s %s the one kernel 6.18 gave?', (chars, hash, order) => {
+    const image = patchSuper(volume, {
+      flags: chars === 'signed' ? 1 : 2,
+      defHashVersion: ['legacy', 'half-MD4', 'TEA'].indexOf(hash),
+    });
+    const names = ['a', 'b', 'éa', 'éb', 'ünïcödé', 'żółw', 'plain', 'ä'];
+    const lines = ['mkdir /d', ...names.flatMap((name) => [`open -f /d/${name}`, 'close']), 'ls /d'];
+    expect(run(lines, image).steps.at(-1)!.result.names!.join(' ')).toBe(order);
   });
 
   test('Does readdir give names in hash order?', () => {
