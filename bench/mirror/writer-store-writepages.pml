@@ -65,7 +65,7 @@ byte alive = 3;
 #define map_create mapd = 1; raw150 = size150
 #define create_empty_buffers if :: (!buffers) -> buffers = 1; bdirty = dirty; bmapped = 0; bnew = 0 :: else fi
 #define WRITERS ((file0 != 0) + (file1 != 0 || vma != 0))
-#define fresh(id) if :: (file0 != 1 && file1 != 1 && vma != 1) -> id = 1 :: else -> id = 2 fi
+#define fresh(id) id = _pid + 1
 
 #ifdef TUPLES
 #define PRINT c_code { \

@@ -72,9 +72,12 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
   return ino;
 }
 
-/** The smallest number that no open file description has. Inside a step. */
+/**
+ * A number that no open file description has. Each task has its own, so that who opened first is no part of the
+ * state. Inside a step.
+ */
 function freshId(k: Kernel): number {
-  for (let id = 1; ; id++) if (!isLive(k, id)) return id;
+  for (let id = k.task + 1; ; id += 32) if (!isLive(k, id)) return id;
 }
 
 /** Does a file list or a mapping still refer to this open file description? Inside a step. */
