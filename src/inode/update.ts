@@ -14,8 +14,22 @@ import { err, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Rec } from '../state/tables.ts';
 import { type Request, waitFor } from '../task.ts';
+import { isBlockMapSound } from '../volume/blockMap.ts';
+import { isRootSound } from '../volume/extent.ts';
 import { inodeChecksumOk, sealInode } from './checksum.ts';
-import { checkExtraIsize, extraIsizeOf, I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, rawSize } from './layout.ts';
+import {
+  checkExtraIsize,
+  DIRENT_TYPE,
+  direntTypeOf,
+  extraIsizeOf,
+  I_BLOCK_AT,
+  I_BLOCK_SIZE,
+  INODE_FLAG,
+  isDir,
+  isLnk,
+  isReg,
+  rawSize,
+} from './layout.ts';
 
 /** ext4_test_inode_flag. */
 export function hasFlag(k: Kernel, ino: number, flag: keyof typeof INODE_FLAG): boolean {
@@ -178,6 +192,32 @@ export function iget(k: Kernel, ino: number, find: FindInline): Result<void> {
     }
     if (hasInlineData(k, ino)) inode.mayInline = true;
   }
+  if (isSound(k, ino)) return;
+  forget(k, ino);
+  return err('EUCLEAN');
+}
+
+/**
+ * Are the block references sound, and does the mode name something?
+ * @source fs/ext4/inode.c __ext4_iget
+ */
+function isSound(k: Kernel, ino: number): boolean {
+  const { mode, flags, fileAcl } = k.inode(ino);
+  const { firstDataBlock, blocksCount, metadataCsum, dirIndex } = k.geo;
+  if (fileAcl !== 0 && (fileAcl <= firstDataBlock || fileAcl >= blocksCount)) return false;
+  if (isDir(mode) && (flags & INODE_FLAG.index) !== 0 && metadataCsum && !dirIndex) return false;
+  if (direntTypeOf(mode) === DIRENT_TYPE.unknown) return false;
+  const mapped = isReg(mode) || isDir(mode) || (isLnk(mode) && !isFastSymlink(k, ino));
+  if (!mapped || hasInlineData(k, ino)) return true;
+  const root = iData(k, ino);
+  return (flags & INODE_FLAG.extents) !== 0 ? isRootSound(root, k.geo) : isBlockMapSound(root, k.geo);
+}
+
+/** A symlink whose target is in i_block. @source fs/ext4/inode.c ext4_inode_is_fast_symlink */
+export function isFastSymlink(k: Kernel, ino: number): boolean {
+  const { mode, blocks, fileAcl } = k.inode(ino);
+  if (!isLnk(mode) || hasInlineData(k, ino) || hasFlag(k, ino, 'extents')) return false;
+  return blocks - (fileAcl === 0 ? 0 : k.blockSize / 512) === 0;
 }
 
 /** Drops an inode from core: nothing of it may be dirty. @source fs/inode.c evict */

@@ -79,6 +79,7 @@ export const dirSeed = (src: DirSource): number =>
 export function dirBlocks(src: DirSource): Result<number[]> {
   const { geo, raw } = src;
   const count = Math.floor(rawSize(raw) / geo.blockSize);
+  if (count > geo.blocksCount) return err('EUCLEAN');
   const iBlock = raw.slice(I_BLOCK_AT, I_BLOCK_AT + I_BLOCK_SIZE);
   const mapped =
     (flagsOf(src) & INODE_FLAG.extents) !== 0
@@ -204,7 +205,7 @@ const recordsOf = (src: DirSource, block: Bytes): DirEntry[] =>
   inUse(readDirents(block, direntRules(src.geo)).entries);
 
 const isDot = ({ name }: DirEntry): boolean =>
-  name.u8(0) === 0x2e && (name.length === 1 || (name.length === 2 && name.u8(1) === 0x2e));
+  name.length > 0 && name.u8(0) === 0x2e && (name.length === 1 || (name.length === 2 && name.u8(1) === 0x2e));
 
 /**
  * The entries in the order in which readdir gives them, without `.` and `..`.

@@ -14,9 +14,9 @@ import { Bytes } from '../bytes/bytes.ts';
 import { rawInode, setRawInode } from '../device/buffer.ts';
 import { getInodeWriteAccess, journalStart, journalStop } from '../device/journal.ts';
 import { isErr } from '../errno.ts';
-import { I_BLOCK_SIZE, inodeLayout, isDir, isLnk, RESERVED_INO } from '../inode/layout.ts';
+import { I_BLOCK_SIZE, inodeLayout, isDir, RESERVED_INO } from '../inode/layout.ts';
 import { orphanDel } from '../inode/orphan.ts';
-import { forget, hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
+import { forget, isFastSymlink, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, iSync } from '../locks/lock.ts';
 import { modelDeath } from '../model.ts';
@@ -191,11 +191,4 @@ export function* evict(k: Kernel, ino: number): Op<void> {
     modelDeath(k, ino);
   });
   yield* journalStop(k);
-}
-
-/** @source fs/ext4/inode.c ext4_inode_is_fast_symlink */
-function isFastSymlink(k: Kernel, ino: number): boolean {
-  const { mode, blocks, fileAcl } = k.inode(ino);
-  if (!isLnk(mode) || hasInlineData(k, ino) || hasFlag(k, ino, 'extents')) return false;
-  return blocks - (fileAcl === 0 ? 0 : k.blockSize / 512) === 0;
 }

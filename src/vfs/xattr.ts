@@ -129,7 +129,10 @@ function setOutside(k: Kernel, ino: number, index: number, name: string, value: 
   if (old !== 0 && old !== chosen) dropXattrBlock(k, ino, old);
 }
 
-/** Where this content lives: an identical block with one more user, the block it was changed in, or a new one. */
+/**
+ * Where this content lives: an identical block with one more user, the block it was changed in, or a new one. Every
+ * user counts a shared block in its i_blocks.
+ */
 function placeOutside(k: Kernel, ino: number, content: Bytes, inPlace: number): Result<number> {
   const same = findXattrBlock(k, content);
   if (same !== 0) {
@@ -137,6 +140,7 @@ function placeOutside(k: Kernel, ino: number, content: Bytes, inPlace: number): 
     const bytes = readBuffer(k, same);
     getWriteAccess(k, same);
     putXattrBlock(k, ino, same, block.withRefcount(bytes, block.xattrBlockRefcount(bytes) + 1));
+    k.inode(ino).blocks += k.blockSize / 512;
     return same;
   }
   const home = inPlace === 0 ? newBlock(k, ino, false) : inPlace;
@@ -165,6 +169,7 @@ function dropXattrBlock(k: Kernel, ino: number, home: number): void {
   }
   getWriteAccess(k, home);
   putXattrBlock(k, ino, home, block.withRefcount(bytes, users - 1));
+  k.inode(ino).blocks -= k.blockSize / 512;
 }
 
 /** Lets go of the external block of an inode that is going away. Inside a step with a handle. @source ext4_xattr_delete_inode */

@@ -63,3 +63,12 @@ export function walkBlockMap(
   }
   return { extents, treeBlocks, problems };
 }
+
+/** Do all 15 numbers lie in the volume? @source fs/ext4/block_validity.c ext4_ind_check_inode */
+export function isBlockMapSound(iBlock: Bytes, limits: TreeLimits): boolean {
+  for (let at = 0; at < iBlock.length; at += 4) {
+    const nr = iBlock.u32(at);
+    if (nr !== 0 && (nr <= limits.firstDataBlock || nr >= limits.blocksCount)) return false;
+  }
+  return true;
+}

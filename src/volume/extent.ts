@@ -339,6 +339,12 @@ export function treeBlockChecksum(inodeSeed: number, block: Bytes): number {
   return crc32cBytes(inodeSeed, block, 0, treeBlockTail(block));
 }
 
+/** Is the root sound, as far as it can be seen without its children? @source fs/ext4/extents.c ext4_ext_check_inode */
+export function isRootSound(root: Bytes, limits: TreeLimits): boolean {
+  const depth = extentHeaderLayout.get(root, 'depth');
+  return nodeProblem(root, depth, depth, undefined, limits) === undefined;
+}
+
 const HEADER = extentHeaderLayout.size;
 const ENTRY = extentLayout.size;
 /** The problem that is EBADMSG; all others are EUCLEAN. */

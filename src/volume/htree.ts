@@ -85,7 +85,7 @@ export function readHtree(block: (lblk: number) => Bytes | undefined, inodeSeed:
     if (count === 0 || count > limit) return bad(lblk, at + 2, 'bad htree count', `1..${limit}`, count);
     if (inodeSeed !== undefined) {
       const stored = node.u32(at + ENTRY * limit + 4);
-      const computed = nodeChecksum(inodeSeed, node, at, count, limit);
+      const computed = htreeNodeChecksum(inodeSeed, node, at, count, limit);
       if (stored !== computed) {
         const text = (n: number) => `0x${n.toString(16).padStart(8, '0')}`;
         const [expected, found] = [text(computed), text(stored)];
@@ -130,7 +130,13 @@ export function readHtree(block: (lblk: number) => Bytes | undefined, inodeSeed:
 }
 
 /** @source fs/ext4/namei.c ext4_dx_csum */
-function nodeChecksum(seed: number, node: Bytes, at: number, count: number, limit: number): number {
+export function htreeNodeChecksum(
+  seed: number,
+  node: Bytes,
+  at: number,
+  count: number,
+  limit: number,
+): number {
   const tail = at + ENTRY * limit;
   let crc = crc32cBytes(seed, node, 0, at + ENTRY * count);
   crc = crc32cBytes(crc, node, tail, tail + 4);

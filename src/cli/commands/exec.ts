@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { onVolume } from '../../scenario/damage.ts';
 import type { MountOption } from '../../scenario/image.ts';
 import { mountSchema } from '../../scenario/image.ts';
 import { parseScript } from '../../scenario/lane.ts';
@@ -37,14 +38,17 @@ export default defineCommand({
       throw new UsageError(`${ctx.operands[0]}: the journal needs recovery; mount it or run e2fsck first`);
     const mount = mountSchema.safeParse(options.mount.split(','));
     if (!mount.success) throw new UsageError(`--mount ${options.mount}: ${mount.error.issues[0]!.message}`);
-    const session = startSession(
-      { file, setup: [], lanes: [{ name: 'script', lines }], after: [], freeBlocks: null },
-      image,
-      designNamed(options.design),
-      mount.data as readonly MountOption[],
-    );
-    const { tasks, findings, final, trace } = runSession(session);
-    if (options.out !== undefined) writeFileSync(options.out, saveImage(session, trace.end).toUint8Array());
+    const design = designNamed(options.design);
+    const { tasks, findings, final, trace, saved } = onVolume(image, ctx.operands[0], () => {
+      const input = { file, setup: [], lanes: [{ name: 'script', lines }], after: [], freeBlocks: null };
+      const session = startSession(input, image, design, mount.data as readonly MountOption[]);
+      const result = runSession(session);
+      return {
+        ...result,
+        saved: options.out === undefined ? undefined : saveImage(session, result.trace.end),
+      };
+    });
+    if (options.out !== undefined) writeFileSync(options.out, saved!.toUint8Array());
     if (options.json) {
       ctx.json({
         schemaVersion: 1,
