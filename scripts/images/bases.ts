@@ -83,7 +83,7 @@ export function ownBases(): Base[] {
 }
 
 const MADE: readonly (readonly [string, readonly string[]])[] = [
-  ['mke2fs-ext4', ['-t', 'ext4', '-O', 'inline_data', '-b', '1024', '-N', '64', '-J', 'size=1', '1800']],
+  ['mke2fs-ext4', ['-t', 'ext4', '-O', 'inline_data', '-b', '1024', '-N', '64', '-J', 'size=1', '2100']],
   ['mke2fs-ext2', ['-t', 'ext2', '-b', '1024', '-N', '64', '700']],
   [
     'mke2fs-gdt-csum',

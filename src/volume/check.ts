@@ -3,9 +3,9 @@
  *
  *     superblock → groups → inodes (claim blocks) → directories → tree and links → bitmaps and counts
  *
- * Verified: what the headers of `checkInode.ts` and `checkDir.ts` say, and here: superblock state and counts,
- * copies of the superblock, descriptor counts and flags, bitmaps against actual use, their padding and checksums,
- * the orphan list, the journal's inode and superblock.
+ * Verified: what the headers of `checkSuper.ts`, `checkInode.ts`, `checkJournal.ts` and `checkDir.ts` say, and here:
+ * counts of descriptors and superblock, group flags, bitmaps against actual use, their padding and checksums, reserved
+ * inodes, the orphan list.
  *
  * Where e2fsck is silent and this is not: an inline file whose i_size exceeds its inline bytes (note), system.data
  * beyond i_size (note), attribute values that share bytes, a stale copy of the superblock (note).
@@ -16,12 +16,13 @@
  * A broken volume ends a check early, never breaks it: every loop is bounded by the size of the file.
  */
 import { Bytes } from '../bytes/bytes.ts';
-import { crc32cBytes } from '../bytes/crc32c.ts';
 import { BadImage, hex } from './badImage.ts';
 import { blockBitmapChecksum, countFree, inodeBitmapChecksum, isPadded } from './bitmap.ts';
 import { blockPlace, type CheckContext, Claims, inodePlace } from './checkContext.ts';
 import { checkDirectories } from './checkDir.ts';
 import { checkInodeChecksum, checkUsedInode, checkXattrRefcounts } from './checkInode.ts';
+import { checkJournal } from './checkJournal.ts';
+import { checkSuperblock, superPlace } from './checkSuper.ts';
 import { type Complaint, Complaints, Enough, type Place } from './complaint.ts';
 import {
   BAD_INO,
@@ -29,29 +30,13 @@ import {
   type Geometry,
   groupDescLocation,
   groupFirstBlock,
-  groupHasSuper,
   groupOfInode,
   ROOT_INO,
 } from './geometry.ts';
 import { BG_FLAGS, type GroupDesc, storedBitmapCsum } from './groupDesc.ts';
 import { Image } from './image.ts';
-import {
-  JOURNAL_MAGIC,
-  JOURNAL_SUPERBLOCK_V2,
-  journalSuperblockLayout,
-  MIN_JOURNAL_BLOCKS,
-} from './journalSuper.ts';
-import { readRawInode } from './rawInode.ts';
-import {
-  EXT4_MAGIC,
-  FS_STATE,
-  freeBlocksCountOf,
-  hasFeature,
-  SUPERBLOCK_OFFSET,
-  SUPERBLOCK_SIZE,
-  superblockChecksum,
-  superblockLayout,
-} from './superblock.ts';
+import { INODE_FLAGS, type RawInode, rawInodeLayout, readRawInode } from './rawInode.ts';
+import { FS_STATE, freeBlocksCountOf, hasFeature, superblockLayout } from './superblock.ts';
 
 export type { Complaint } from './complaint.ts';
 
@@ -101,50 +86,9 @@ function checkVolume(image: Image, complaints: Complaints): void {
   }
   for (let group = 0; group < geo.groupCount; group++) scanInodes(ctx, group);
   checkXattrRefcounts(ctx);
-  if (geo.hasJournal) checkJournal(ctx);
+  checkJournal(ctx);
   checkDirectories(ctx);
   checkGroups(ctx);
-}
-
-function superPlace(field: keyof typeof superblockLayout.fields): Place {
-  return { structure: 'superblock', offset: SUPERBLOCK_OFFSET + superblockLayout.fields[field].at };
-}
-
-function checkSuperblock(image: Image, complaints: Complaints): void {
-  const { geometry: geo, superblock: sb } = image;
-  const state = superblockLayout.get(sb, 'state');
-  if (state & FS_STATE.ERROR)
-    complaints.error('fs-state', superPlace('state'), 'the volume is marked as having errors');
-  if (!(state & FS_STATE.VALID)) complaints.note('fs-state', superPlace('state'), 'not cleanly unmounted');
-  if (image.readOnlyReason !== undefined)
-    complaints.note('read-only', superPlace('featureRoCompat'), image.readOnlyReason);
-  for (let group = 1; group < geo.groupCount; group++) {
-    if (groupHasSuper(geo, group)) checkBackup(image, complaints, group);
-  }
-}
-
-/** A copy matters only to who repairs the volume; kernels do not keep it fresh. */
-function checkBackup(image: Image, complaints: Complaints, group: number): void {
-  const geo = image.geometry;
-  const nr = groupFirstBlock(geo, group);
-  const copy = image.read(nr * geo.blockSize, SUPERBLOCK_SIZE);
-  const get = (field: 'magic' | 'blockGroupNr' | 'checksum') => superblockLayout.get(copy, field);
-  const note = (at: number, problem: string, expected: unknown, found: unknown) =>
-    complaints.note(
-      'backup-superblock',
-      blockPlace(geo, 'superblock copy in block', nr, at),
-      problem,
-      expected,
-      found,
-    );
-  if (get('magic') !== EXT4_MAGIC) return note(0x38, 'wrong magic', hex(EXT4_MAGIC), hex(get('magic')));
-  if (get('blockGroupNr') !== group) note(0x5a, 'wrong group number', group, get('blockGroupNr'));
-  if (geo.metadataCsum && get('checksum') !== superblockChecksum(copy)) {
-    note(0x3fc, 'wrong checksum', hex(superblockChecksum(copy), 8), hex(get('checksum'), 8));
-  }
-  const uuid = superblockLayout.get(copy, 'uuid').toHex();
-  if (uuid !== geo.uuid) note(0x68, 'another uuid', geo.uuid, uuid);
-  return undefined;
 }
 
 /** Follows s_last_orphan through i_dtime. @source fs/ext4/orphan.c ext4_orphan_cleanup */
@@ -169,7 +113,7 @@ function orphanList(image: Image, complaints: Complaints): ReadonlySet<number> {
       break;
     }
     orphans.add(ino);
-    place = inodePlace(geo, ino, 0x14);
+    place = inodePlace(geo, ino, AT_DTIME);
     complaints.note('orphan', place, 'on the orphan list, to be finished at the next mount');
     ino = image.inode(ino).dtime;
   }
@@ -209,19 +153,30 @@ function scanInode(ctx: CheckContext, ino: number): void {
   checkInodeChecksum(ctx, ino, raw, inode);
   const reserved = ino < geo.firstIno && ino !== ROOT_INO;
   const orphan = orphans.has(ino);
+  if (inode.linksCount === 0 && !orphan && inode.dtime !== 0 && inode.dtime < geo.inodesCount) {
+    const place = inodePlace(geo, ino, AT_DTIME);
+    complaints.error(
+      'inode-dtime',
+      place,
+      'the deletion time is a link of an orphan list that is gone',
+      0,
+      inode.dtime,
+    );
+  }
   if (inode.linksCount === 0 && !orphan && ino !== BAD_INO) {
     if (inode.mode !== 0 && inode.dtime === 0 && !reserved) {
-      complaints.error('inode-dtime', inodePlace(geo, ino, 0x14), 'a deleted inode has no deletion time');
+      complaints.error('inode-dtime', inodePlace(geo, ino, AT_DTIME), 'a deleted inode has no deletion time');
     }
-    if (reserved && (inode.size !== 0 || inode.blocks !== 0 || !inode.iBlock.isZero())) {
+    if (reserved && hasContent(raw)) {
       complaints.error('reserved-inode', inodePlace(geo, ino), 'a reserved inode without links has content');
     }
     return;
   }
+  if (ino === BAD_INO) checkBadBlocksInode(ctx, raw, inode);
   if (inode.linksCount > 0 && inode.dtime !== 0 && !orphan) {
     complaints.error(
       'inode-dtime',
-      inodePlace(geo, ino, 0x14),
+      inodePlace(geo, ino, AT_DTIME),
       'a used inode has a deletion time',
       0,
       inode.dtime,
@@ -229,6 +184,28 @@ function scanInode(ctx: CheckContext, ino: number): void {
   }
   if (reserved && ino !== BAD_INO) checkReserved(ctx, ino, inode.mode);
   ctx.used.set(ino, checkUsedInode(ctx, ino, raw, inode));
+}
+
+/** Byte of i_dtime. */
+const AT_DTIME = rawInodeLayout.fields.dtime.at;
+
+/** Anything but times in an inode without links. */
+function hasContent(raw: Bytes): boolean {
+  const inode = rawInodeLayout.decode(raw);
+  const { mode, sizeLo, sizeHigh, blocksLo, blocksHigh, flags, iBlock, fileAclLo } = inode;
+  return (mode | sizeLo | sizeHigh | blocksLo | blocksHigh | flags | fileAclLo) !== 0 || !iBlock.isZero();
+}
+
+/** The list of bad blocks is a block map without an owner. @source e2fsprogs e2fsck/pass1.c e2fsck_pass1_run (PR_1_INVALID_BAD_INODE) */
+function checkBadBlocksInode({ geo, complaints }: CheckContext, raw: Bytes, inode: RawInode): void {
+  const { uidLo, gidLo } = rawInodeLayout.decode(raw);
+  const inline = inode.flags & INODE_FLAGS.INLINE_DATA;
+  if ((inode.mode | uidLo | gidLo | inode.linksCount | inline) === 0 && inode.fileAcl === 0) return;
+  complaints.error(
+    'reserved-inode',
+    inodePlace(geo, BAD_INO),
+    'the bad blocks inode has mode, owner, links or attributes',
+  );
 }
 
 /** Reserved inodes are files without names. */
@@ -242,101 +219,6 @@ function checkReserved(ctx: CheckContext, ino: number, mode: number): void {
     undefined,
     `0${mode.toString(8)}`,
   );
-}
-
-/** @source fs/jbd2/journal.c journal_check_superblock; e2fsprogs e2fsck/journal.c e2fsck_get_journal */
-function checkJournal(ctx: CheckContext): void {
-  const { geo, image, complaints } = ctx;
-  if (geo.journalInum === 0) {
-    complaints.note('not-checked', superPlace('journalInum'), 'the journal is on another device');
-    return;
-  }
-  const journal = ctx.used.get(geo.journalInum);
-  const place = inodePlace(geo, geo.journalInum);
-  if (journal?.kind !== 'file') {
-    complaints.error('journal-inode', place, 'the journal inode is not a regular file');
-    return;
-  }
-  const blocks = Math.floor(journal.inode.size / geo.blockSize);
-  if (blocks < MIN_JOURNAL_BLOCKS) {
-    complaints.error(
-      'journal-inode',
-      place,
-      'the journal is too short',
-      `${MIN_JOURNAL_BLOCKS} blocks or more`,
-      blocks,
-    );
-    return;
-  }
-  const held = journal.map.extents.filter((e) => !e.unwritten).reduce((sum, e) => sum + e.length, 0);
-  if (held < blocks)
-    complaints.error('journal-inode', place, 'the journal has holes', `${blocks} blocks`, held);
-  const first = journal.map.extents[0];
-  if (first === undefined || first.lblk !== 0 || first.pblk >= geo.blocksCount) return;
-  checkJournalSuperblock(ctx, first.pblk, blocks);
-  const backup = superblockLayout.get(image.superblock, 'jnlBlocks');
-  if (
-    superblockLayout.get(image.superblock, 'jnlBackupType') === 1 &&
-    !backup.slice(0, 60).equals(journal.inode.iBlock)
-  ) {
-    complaints.note('journal-backup', superPlace('jnlBlocks'), 'the copy of the journal inode is stale');
-  }
-}
-
-/** Journal incompat features a kernel knows. @source include/linux/jbd2.h JBD2_KNOWN_INCOMPAT_FEATURES */
-const KNOWN_JOURNAL_INCOMPAT = 0x3f;
-const JOURNAL_CSUM = 0x18;
-
-function checkJournalSuperblock(ctx: CheckContext, nr: number, blocks: number): void {
-  const { geo, image, complaints } = ctx;
-  const block = image.block(nr);
-  const jsb = journalSuperblockLayout.decode(block);
-  const wrong = (
-    field: keyof typeof journalSuperblockLayout.fields,
-    problem: string,
-    expected: unknown,
-    found: unknown,
-  ) =>
-    complaints.error(
-      'journal-superblock',
-      blockPlace(geo, 'journal superblock in block', nr, journalSuperblockLayout.fields[field].at),
-      problem,
-      expected,
-      found,
-    );
-  if (jsb.magic !== JOURNAL_MAGIC) return wrong('magic', 'wrong magic', hex(JOURNAL_MAGIC), hex(jsb.magic));
-  if (jsb.blocktype !== JOURNAL_SUPERBLOCK_V2 && jsb.blocktype !== JOURNAL_SUPERBLOCK_V2 - 1) {
-    return wrong('blocktype', 'not a journal superblock', '3 or 4', jsb.blocktype);
-  }
-  if (jsb.blocksize !== geo.blockSize) wrong('blocksize', 'wrong block size', geo.blockSize, jsb.blocksize);
-  if (jsb.maxlen > blocks) wrong('maxlen', 'longer than its file', `${blocks} or less`, jsb.maxlen);
-  if (jsb.first === 0 || jsb.first >= jsb.maxlen)
-    wrong('first', 'the log starts outside', `1..${jsb.maxlen - 1}`, jsb.first);
-  if (jsb.start >= jsb.maxlen) wrong('start', 'the log starts outside', `0..${jsb.maxlen - 1}`, jsb.start);
-  if (jsb.errno !== 0) wrong('errno', 'the journal was aborted', 0, jsb.errno | 0);
-  const unknown = jsb.featureIncompat & ~KNOWN_JOURNAL_INCOMPAT;
-  if (unknown !== 0) wrong('featureIncompat', 'unknown journal features', 0, hex(unknown >>> 0));
-  if (jsb.featureIncompat & JOURNAL_CSUM) {
-    const computed = journalSuperblockChecksum(block);
-    if (jsb.checksum !== computed)
-      wrong('checksum', 'wrong checksum', hex(computed, 8), hex(jsb.checksum, 8));
-  }
-  const flagged = hasFeature(geo.features, 'needs_recovery');
-  if (jsb.start !== 0 && flagged) {
-    const place = superPlace('featureIncompat');
-    complaints.note(
-      'needs-recovery',
-      place,
-      'the journal has to be replayed first: this is the state before',
-    );
-  } else if (jsb.start !== 0)
-    wrong('start', 'the journal has data, and needs_recovery is not set', 0, jsb.start);
-  return undefined;
-}
-
-/** @source fs/jbd2/journal.c jbd2_superblock_csum */
-function journalSuperblockChecksum(block: Bytes): number {
-  return crc32cBytes(0xffffffff, journalSuperblockLayout.put(block.slice(0, 1024), { checksum: 0 }));
 }
 
 /** Bitmaps, descriptors and the superblock's counts against what is in use. @source e2fsprogs e2fsck/pass5.c */
@@ -389,6 +271,9 @@ function checkBlockBitmap(ctx: CheckContext, group: number, desc: GroupDesc): nu
     complaints.error('block-bitmap-padding', place(limit), `bits from ${limit} on are not all set`);
   }
   const uninit = hasGroupFlags(geo) && (desc.flags & BG_FLAGS.BLOCK_UNINIT) !== 0;
+  if (uninit && group === geo.groupCount - 1) {
+    complaints.error('group-flags', descPlace(geo, group, 0x12), 'BLOCK_UNINIT on the last group');
+  }
   if (geo.metadataCsum && !uninit) {
     const expected = storedBitmapCsum('block', geo.descSize, blockBitmapChecksum(geo, bits));
     if (desc.blockBitmapCsum !== expected) {

@@ -77,6 +77,11 @@ export class Claims {
     return this.#owner[block] !== 0;
   }
 
+  /** Is the block kept for growing the descriptor table? */
+  isReserved(block: number): boolean {
+    return this.#owner[block] === RESERVED_GDT;
+  }
+
   /** A bitmap of what is used among `count` blocks from `start` on. */
   bitmap(start: number, count: number): Uint8Array {
     const bits = new Uint8Array((count + 7) >> 3);

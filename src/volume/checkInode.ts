@@ -10,9 +10,9 @@ import { Bytes } from '../bytes/bytes.ts';
 import { hex } from './badImage.ts';
 import { blockPlace, type CheckContext, inodePlace, type UsedInode } from './checkContext.ts';
 import type { Place } from './complaint.ts';
-import type { TreeWalk } from './extent.ts';
+import { extentHeaderLayout, extentLayout, type TreeWalk } from './extent.ts';
 import { fileMap, isFastSymlink, systemData } from './file.ts';
-import { BAD_INO, GOOD_OLD_INODE_SIZE, RESIZE_INO } from './geometry.ts';
+import { BAD_INO, GOOD_OLD_INODE_SIZE, metadataRanges, RESIZE_INO } from './geometry.ts';
 import {
   type FileKind,
   fileKind,
@@ -99,6 +99,8 @@ export function checkUsedInode(ctx: CheckContext, ino: number, raw: Bytes, inode
         : blockPlace(geo, 'tree block', problem.block, problem.offset, ino);
     error('extent', place, problem.problem, problem.expected, problem.found);
   }
+  if (mapped && inode.flags & INODE_FLAGS.EXTENTS) checkCapacities(ctx, ino, inode, map);
+  if (ino === RESIZE_INO && hasFeature(geo.features, 'resize_inode')) checkResizeInode(ctx, map);
   const owned = claimBlocks(ctx, ino, map);
   const xattrBlocks = checkXattrBlock(ctx, ino, inode);
   if (!both && ino !== BAD_INO) checkBlocks(ctx, ino, inode, owned + xattrBlocks);
@@ -121,6 +123,37 @@ export function checkUsedInode(ctx: CheckContext, ino: number, raw: Bytes, inode
     dotDot: undefined,
     children: [],
   };
+}
+
+/** A node that has less room than its block; two entries may be kept back. @source e2fsprogs lib/ext2fs/extent.c ext2fs_extent_header_verify */
+function checkCapacities(ctx: CheckContext, ino: number, inode: RawInode, map: TreeWalk): void {
+  const { geo, image, complaints } = ctx;
+  const check = (node: Bytes, place: Place) => {
+    const max = extentHeaderLayout.get(node, 'max');
+    const room = Math.floor(node.length / extentLayout.size) - 1;
+    if (max < room - 2) complaints.error('extent', place, 'eh_max is too small', `${room - 2}..${room}`, max);
+  };
+  const { at } = extentHeaderLayout.fields.max;
+  check(inode.iBlock, inodePlace(geo, ino, AT.iBlock + at));
+  for (const nr of map.treeBlocks) check(image.block(nr), blockPlace(geo, 'tree block', nr, at, ino));
+}
+
+/** It maps what is kept for descriptors, in every group that has a copy, and nothing else. @source e2fsprogs e2fsck/super.c check_resize_inode */
+function checkResizeInode(ctx: CheckContext, map: TreeWalk): void {
+  const { geo, claims, complaints } = ctx;
+  const place = inodePlace(geo, RESIZE_INO, AT.iBlock);
+  const [top, ...rest] = map.treeBlocks;
+  const mapped = map.extents.flatMap(({ pblk, length }) => Array.from({ length }, (_, i) => pblk + i));
+  const stray = [...rest, ...mapped].find((block) => !claims.isReserved(block));
+  if (stray !== undefined) {
+    complaints.error('resize-inode', place, `block ${stray} is not kept for descriptors`);
+  }
+  let kept = 0;
+  for (const { what, count } of metadataRanges(geo)) if (what === 'reserved descriptors') kept += count;
+  const found = rest.length + mapped.length;
+  if (found !== kept)
+    complaints.error('resize-inode', place, 'maps another number of blocks than are kept', kept, found);
+  if (top === undefined && kept > 0) complaints.error('resize-inode', place, 'has no double indirect block');
 }
 
 const NO_MAP: TreeWalk = { extents: [], treeBlocks: [], problems: [] };
@@ -368,7 +401,7 @@ function checkFileSize(
   const { written } = mapEnds(map);
   const verity = (inode.flags & INODE_FLAGS.VERITY) !== 0;
   const needed = Math.ceil(inode.size / geo.blockSize);
-  if (written <= needed || verity || ino === RESIZE_INO) return;
+  if (written <= needed || verity) return;
   const expected = `more than ${(written - 1) * geo.blockSize}`;
   if (inode.size < (written - 1) * geo.blockSize) {
     complaints.error(

@@ -318,8 +318,8 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
     inodeSize <= blockSize &&
     power(inodeSize), 'inodeSize', 'unsupported inode size', `a power of two, 128..${blockSize}`);
   const firstIno = dynamic ? num('firstIno') : GOOD_OLD_FIRST_INO;
-  require(firstIno >= GOOD_OLD_FIRST_INO &&
-    firstIno <= num('inodesCount'), 'firstIno', 'no inode that may be first', `11..${num('inodesCount')}`);
+  require(firstIno >= GOOD_OLD_FIRST_INO, 'firstIno', 'first inode is reserved', '11 or more');
+  require(firstIno <= num('inodesCount'), 'firstIno', 'no such inode', `11..${num('inodesCount')}`);
 
   const blocksCount = blocksCountOf(sb);
   const firstDataBlock = num('firstDataBlock');

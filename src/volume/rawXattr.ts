@@ -228,6 +228,8 @@ const valueSpan = (size: number): number => Math.ceil(size / 4) * 4;
 function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: number): XattrProblem[] {
   const { offset } = entry;
   const name = xattrName(entry);
+  if (entry.nameIndex === 0)
+    return [{ offset: offset + 1, problem: 'an entry of index 0', expected: '1 or more', found: '0' }];
   if (entry.name.length === 0 && !NAMELESS.has(entry.nameIndex))
     return [{ offset, problem: `an entry of index ${entry.nameIndex} without a name` }];
   if (entry.name.toText().includes('\0'))

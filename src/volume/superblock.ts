@@ -245,6 +245,11 @@ export function freeBlocksCountOf(sb: Bytes): number {
   return split64(sb, 'freeBlocksCountLo', 'freeBlocksCountHi');
 }
 
+/** Blocks kept for the super user. @source fs/ext4/ext4.h ext4_r_blocks_count */
+export function reservedBlocksCountOf(sb: Bytes): number {
+  return split64(sb, 'rBlocksCountLo', 'rBlocksCountHi');
+}
+
 /** Both halves of the free block count, for `superblockLayout.put`. */
 export function freeBlocksCountFields(
   count: number,
@@ -286,8 +291,8 @@ const WORDS: readonly (readonly [keyof Features, Readonly<Record<string, number>
 
 function split64(
   sb: Bytes,
-  lo: 'blocksCountLo' | 'freeBlocksCountLo',
-  hi: 'blocksCountHi' | 'freeBlocksCountHi',
+  lo: 'blocksCountLo' | 'rBlocksCountLo' | 'freeBlocksCountLo',
+  hi: 'blocksCountHi' | 'rBlocksCountHi' | 'freeBlocksCountHi',
 ): number {
   const high = hasFeature(featuresOf(sb), '64bit') ? superblockLayout.get(sb, hi) : 0;
   return superblockLayout.get(sb, lo) + high * 2 ** 32;

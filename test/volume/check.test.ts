@@ -190,7 +190,7 @@ describe('check', () => {
       ['links', f({ linksCount: 2 }), ['links']],
       [
         'unlinked but named',
-        g({ linksCount: 0, dtime: 9 }),
+        g({ linksCount: 0, dtime: 1_700_000_000 }),
         [
           'dirent-inode',
           'block-bitmap',
