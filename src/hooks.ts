@@ -22,6 +22,8 @@ export interface VmaView {
   readonly write: boolean;
   readonly mayWrite: boolean;
   readonly shared: boolean;
+  /** FAULT_FLAG_ALLOW_RETRY: a fault may give mmap_lock back. Some get_user_pages callers do not allow it. */
+  readonly allowRetry: boolean;
 }
 
 /** What write_begin decided, handed to write_end: the folio is locked. */

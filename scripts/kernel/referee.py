@@ -442,12 +442,16 @@ class Run:
     def do_pwrite(self, lane, c):
         fd, data = lane.files.get().fd, bytes.fromhex(c["data"])
         length, total = c["length"], 0
-        if length and not data:
+        mapped = lane.mappings.get().at(c["from"], length, "pwrite -m") if "from" in c else None
+        if length and not data and mapped is None:
             raise Refused("pwrite without data")
         while True:
             size = min(c["block"], length - total)
-            address = self.buffer.fit(size)
-            self.buffer.memory[:size] = repeated(data, total, size)
+            if mapped is None:
+                address = self.buffer.fit(size)
+                self.buffer.memory[:size] = repeated(data, total, size)
+            else:
+                address = mapped + total
             done = checked(libc.pwrite(fd, address, size, c["offset"] + total))
             total += done
             if total >= length or done < size:
@@ -457,11 +461,12 @@ class Run:
         fd, total, parts = lane.files.get().fd, 0, []
         if min(c["length"], os.fstat(fd).st_size) > MOST_CONTENT:
             raise Refused(f"pread of more than {MOST_CONTENT} bytes")
+        mapped = lane.mappings.get().at(c["into"], c["length"], "pread -m") if "into" in c else None
         while total < c["length"]:
             size = min(c["block"], c["length"] - total)
-            address = self.buffer.fit(size)
+            address = self.buffer.fit(size) if mapped is None else mapped + total
             done = checked(libc.pread(fd, address, size, c["offset"] + total))
-            parts.append(self.buffer.memory[:done])
+            parts.append(ctypes.string_at(address, done))
             total += done
             if done < size:
                 break
@@ -689,6 +694,15 @@ class Run:
             raise Refused(f"@writepages {c['path']}: not a regular file")
         checked(libc.sync_file_range(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
         return {"ret": 0}
+
+    def do_at_gup(self, lane, c):
+        """access_remote_vm, as ptrace has it: get_user_pages of a caller that cannot retry the fault."""
+        mapping, data = lane.mappings.get(), bytes.fromhex(c["data"])
+        memory = os.open("/proc/self/mem", os.O_RDWR)
+        try:
+            return {"ret": os.pwrite(memory, data, mapping.at(c["offset"], c["length"], "@gup"))}
+        finally:
+            os.close(memory)
 
     def do_at_flush(self, lane, c):
         """A pass of the flusher: pages of every known file in inode order, deleted ones that a lane holds included, then

@@ -10,33 +10,24 @@
 import { journalStop, stopHandle } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WriteBegin } from '../hooks.ts';
-import { writeInlineDataEnd } from '../inline/ops.ts';
 import { hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { lock, unlock, xattrSem } from '../locks/lock.ts';
-import { modelGrow } from '../model.ts';
 import { blockCommitWrite, blockWriteBegin, daGetBlockPrep, getBlockCreate } from '../pagecache/buffers.ts';
 import { markFolioDirty, unlockFolio } from '../pagecache/folio.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
+import { inlineEnd, updateInodeSize } from '../vfs/aops.ts';
 import { type Design, defineDesign } from './design.ts';
 import { pageCacheConvert } from './page-cache-convert.ts';
 
 /** write_end for a write that began inline. */
-function* endInline(k: Kernel, ino: number, pos: number, copied: number): Op<Result<number>> {
+function* endInline(k: Kernel, ino: number, pos: number, len: number, copied: number): Op<Result<number>> {
   yield* lock(k, xattrSem(ino));
   const still = yield* step(k, 'still inline?', () => hasInlineData(k, ino) && k.inode(ino).mayInline);
   yield* unlock(k, xattrSem(ino));
-  const grow = (): void => {
-    const inode = k.inode(ino);
-    inode.size = Math.max(inode.size, pos + copied);
-    inode.disksize = Math.max(inode.disksize, pos + copied);
-    modelGrow(k, ino, pos + copied);
-  };
   // The folio lock is held: a conversion through the page cache waits for it, so the answer stays true.
-  if (still) {
-    return yield* call(k, 'ext4_write_inline_data_end', () => writeInlineDataEnd(k, ino, pos, copied, grow));
-  }
+  if (still) return yield* inlineEnd(k, ino, pos, len, copied);
   const getBlock = k.mount.delalloc ? daGetBlockPrep : getBlockCreate;
   const ready = yield* call(k, 'repair: ext4_block_write_begin', () =>
     blockWriteBegin(k, ino, 0, pos, pos + copied, getBlock, false),
@@ -49,7 +40,7 @@ function* endInline(k: Kernel, ino: number, pos: number, copied: number): Op<Res
   yield* step(k, 'repair: block_write_end', () => {
     blockCommitWrite(k, ino, 0, pos, pos + copied);
     markFolioDirty(k, ino, 0);
-    grow();
+    updateInodeSize(k, ino, pos + copied);
   });
   yield* unlockFolio(k, ino, 0);
   yield* step(k, 'ext4_mark_inode_dirty; jbd2_journal_stop', () => {
@@ -71,7 +62,7 @@ export const decisionPinning: Design = defineDesign(pageCacheConvert, {
       return k.inode(ino).mayInline;
     },
     *writeEnd(k, ino, pos, len, copied, begin: WriteBegin) {
-      if (begin.inline) return yield* endInline(k, ino, pos, copied);
+      if (begin.inline) return yield* endInline(k, ino, pos, len, copied);
       // A write that began on blocks ends on blocks, whatever a failed conversion has put back.
       return yield* pageCacheConvert.hooks.writeEnd(k, ino, pos, len, copied, begin);
     },

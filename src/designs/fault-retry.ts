@@ -5,7 +5,8 @@
  * Source: Baokun Li, linux-ext4, 2024-04-15.
  * Promise: the flip happens under i_rwsem, without a lock inversion.
  * Locks: i_rwsem, with mmap_lock, sb_pagefaults and invalidate_lock given back before.
- * Unmodelled: callers that do not allow a retry (some get_user_pages users: they would get SIGBUS); the pin on the file.
+ *   A fault that may not be retried (some get_user_pages callers) gets SIGBUS.
+ * Unmodelled: the pin on the file.
  */
 
 import { isErr } from '../errno.ts';
@@ -31,6 +32,7 @@ function* retry(k: Kernel, vma: VmaView, index: number): Op<VmFault> {
   const { ino } = vma;
   const inline = yield* locked(k, xattrSem(ino), 'shared', 'inline?', () => hasInlineData(k, ino));
   if (!inline) return yield* pageMkwrite(k, vma, index, clearMay);
+  if (!vma.allowRetry) return 'sigbus';
   yield* unlock(k, mmapLock(k.mm));
   const ret = yield* convertLocked(k, ino);
   return isErr(ret) ? 'sigbus-released' : 'retry';
@@ -42,7 +44,7 @@ export const faultRetry: Design = defineDesign(mkwriteConvert, {
   source: 'Baokun Li, linux-ext4, 2024-04-15',
   promises: ['settled', 'bug-on'],
   locks: ['i_rwsem'],
-  unmodelled: ['faults that may not be retried', 'the pin on the file while mmap_lock is dropped'],
+  unmodelled: ['the pin on the file while mmap_lock is dropped'],
   hooks: {
     *pageMkwrite(k, vma, index) {
       return yield* retry(k, vma, index);

@@ -21,7 +21,7 @@ import {
 } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_SIZE } from '../inode/layout.ts';
-import { orphanDel } from '../inode/orphan.ts';
+import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -340,9 +340,19 @@ export function* convertInlineDataToExtent(k: Kernel, ino: number): Op<Result<vo
   return ret;
 }
 
+/** A short write made room past i_size: the inode is an orphan until it is cut. The caller has a handle. */
+export function orphanIfPast(k: Kernel, ino: number, end: number) {
+  return step(k, 'past i_size? ext4_orphan_add', () => {
+    if (end > k.inode(ino).size) orphanAdd(k, ino);
+  });
+}
+
 /**
  * The inline write_end: the bytes go from folio 0 into the inode and PG_dirty is cleared, flag only.
- * @param grow  raises i_size and i_disksize, inside the step
+ * @param wanted  bytes of `len` that came; fewer leave the inode on the orphan list when room was made past i_size, and
+ *                the caller trims it
+ * @param grow    raises i_size and i_disksize, inside the step
+ * @returns bytes that are in the file
  * @locks   xattr_sem exclusive; folio 0 held on entry, released; handle released
  * @source  fs/ext4/inline.c ext4_write_inline_data_end
  */
@@ -350,9 +360,12 @@ export function* writeInlineDataEnd(
   k: Kernel,
   ino: number,
   pos: number,
-  copied: number,
-  grow: () => void,
+  len: number,
+  wanted: number,
+  grow: (copied: number) => void,
 ): Op<number> {
+  const rejected = wanted < len && !(yield* step(k, 'folio_test_uptodate?', () => k.folio(ino, 0).uptodate));
+  const copied = rejected ? 0 : wanted;
   if (copied > 0) {
     yield* lock(k, xattrSem(ino));
     const ok = yield* step(k, 'BUG_ON(!ext4_has_inline_data)', () => {
@@ -365,10 +378,11 @@ export function* writeInlineDataEnd(
       return true;
     });
     yield* unlock(k, xattrSem(ino));
-    if (ok) yield* step(k, 'ext4_update_inode_size', grow);
+    if (ok) yield* step(k, 'ext4_update_inode_size', () => grow(copied));
   }
   yield* unlockFolio(k, ino, 0);
   if (copied > 0) yield* step(k, 'mark_inode_dirty', () => markInodeDirty(k, ino));
+  if (copied < len) yield* orphanIfPast(k, ino, pos + len);
   yield* journalStop(k);
   return copied;
 }

@@ -34,9 +34,9 @@ const VMA_SPAN = 0x10000;
 export const vpnOf = (slot: number, page: number): number => slot * VMA_SPAN + page;
 
 /** Inside a step. */
-export function vmaView(k: Kernel, slot: number): VmaView {
+export function vmaView(k: Kernel, slot: number, allowRetry = true): VmaView {
   const { ino, write, mayWrite, shared } = k.vma(k.mm, slot);
-  return { slot, ino, write, mayWrite, shared };
+  return { slot, ino, write, mayWrite, shared, allowRetry };
 }
 
 /**
@@ -100,6 +100,27 @@ export function* handleFault(
   inline: ReadInlineFolio,
 ): Op<FaultResult> {
   yield* lock(k, mmapLock(k.mm), 'shared');
+  const result = yield* faultHeld(k, slot, page, write, inline, true);
+  if (result === 'retry-released') return 'retry';
+  if (result === 'sigbus-released') return 'sigbus';
+  yield* unlock(k, mmapLock(k.mm));
+  return result;
+}
+
+/**
+ * One fault of a caller that holds mmap_lock.
+ * @param allowRetry  FAULT_FLAG_ALLOW_RETRY: a hook may give mmap_lock back
+ * @locks   mmap_lock shared, held on return unless the answer says `released`
+ * @source  mm/memory.c handle_mm_fault
+ */
+export function* faultHeld(
+  k: Kernel,
+  slot: number,
+  page: number,
+  write: boolean,
+  inline: ReadInlineFolio,
+  allowRetry: boolean,
+): Op<FaultResult> {
   const pteState = yield* step(k, 'look at the PTE', () => {
     const { live, ino, pgoff } = k.vma(k.mm, slot);
     if (!live) return { state: 'gone', ino, pgoff } as const;
@@ -119,21 +140,24 @@ export function* handleFault(
         yield* unlockFolio(k, ino, index);
       } else {
         yield* unlockFolio(k, ino, index);
-        result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index));
+        result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index, allowRetry));
       }
     }
   } else if (pteState.state === 'readonly') {
-    result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index));
+    result = yield* call(k, 'do_page_mkwrite', () => doPageMkwrite(k, slot, page, index, allowRetry));
   }
-  if (result === 'retry-released') return 'retry';
-  if (result === 'sigbus-released') return 'sigbus';
-  yield* unlock(k, mmapLock(k.mm));
   return result;
 }
 
 /** page_mkwrite, then the writable and dirty PTE and fault_dirty_shared_page. @source mm/memory.c do_page_mkwrite */
-function* doPageMkwrite(k: Kernel, slot: number, page: number, index: number): Op<FaultResult> {
-  const vma = yield* step(k, 'vma', () => vmaView(k, slot));
+function* doPageMkwrite(
+  k: Kernel,
+  slot: number,
+  page: number,
+  index: number,
+  allowRetry: boolean,
+): Op<FaultResult> {
+  const vma = yield* step(k, 'vma', () => vmaView(k, slot, allowRetry));
   const fault = yield* call(k, 'ext4_page_mkwrite', () => k.hooks.pageMkwrite(k, vma, index));
   if (fault === 'sigbus') return 'sigbus';
   if (fault === 'sigbus-released') return fault;
@@ -150,6 +174,27 @@ function* doPageMkwrite(k: Kernel, slot: number, page: number, index: number): O
   return ours ? 'done' : 'retry';
 }
 
+/** Inside a step: stores bytes inside one page as its PTE lets it; false when it would fault. */
+export function storeNow(k: Kernel, slot: number, page: number, at: number, data: Bytes): boolean {
+  const pte = k.pte(k.mm, vpnOf(slot, page));
+  const { shared } = k.vma(k.mm, slot);
+  if (!pte.present) return false;
+  if (!shared) {
+    pte.anon = (pte.anon ?? folioData(k, pte.ino, pte.index)).splice(at, data);
+    return true;
+  }
+  if (!pte.writable) return false;
+  pte.dirty = true;
+  storeInFolio(k, pte.ino, pte.index, at, data);
+  return true;
+}
+
+/** Inside a step: bytes arrive in a folio through a mapping, the task's or the kernel's own. */
+export function storeInFolio(k: Kernel, ino: number, index: number, at: number, data: Bytes): void {
+  setFolioData(k, ino, index, folioData(k, ino, index).splice(at, data));
+  modelStore(k, ino, index * PAGE_SIZE + at, data);
+}
+
 /**
  * Stores bytes inside one page.
  * @returns false for SIGBUS
@@ -163,25 +208,24 @@ export function* storePage(
   inline: ReadInlineFolio,
 ): Op<boolean> {
   for (;;) {
-    const stored = yield* step(k, 'store', () => {
-      const pte = k.pte(k.mm, vpnOf(slot, page));
-      const { shared } = k.vma(k.mm, slot);
-      if (!pte.present) return 'fault';
-      if (!shared) {
-        pte.anon = (pte.anon ?? folioData(k, pte.ino, pte.index)).splice(at, data);
-        return 'done';
-      }
-      if (!pte.writable) return 'fault';
-      pte.dirty = true;
-      setFolioData(k, pte.ino, pte.index, folioData(k, pte.ino, pte.index).splice(at, data));
-      modelStore(k, pte.ino, pte.index * PAGE_SIZE + at, data);
-      return 'done';
-    });
+    const stored = yield* step(k, 'store', () => (storeNow(k, slot, page, at, data) ? 'done' : 'fault'));
     if (stored === 'done') return true;
     const isShared = yield* step(k, 'vma shared?', () => k.vma(k.mm, slot).shared);
     const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, isShared, inline));
     if (fault === 'sigbus') return false;
   }
+}
+
+/** Inside a step: bytes of one page as its PTE shows them; null when it would fault. */
+export function loadNow(k: Kernel, slot: number, page: number, at: number, length: number): Bytes | null {
+  const pte = k.pte(k.mm, vpnOf(slot, page));
+  if (!pte.present) return null;
+  if (pte.anon !== null) return pte.anon.slice(at, at + length);
+  const bytes = folioData(k, pte.ino, pte.index).slice(at, at + length);
+  const pos = pte.index * PAGE_SIZE + at;
+  const inside = Math.max(0, Math.min(length, k.ghost(pte.ino).size - pos, k.inode(pte.ino).size - pos));
+  if (inside > 0) modelCheck(k, pte.ino, pos, bytes.slice(0, inside));
+  return bytes;
 }
 
 /** Loads bytes inside one page; null for SIGBUS. */
@@ -194,16 +238,7 @@ export function* loadPage(
   inline: ReadInlineFolio,
 ): Op<Bytes | null> {
   for (;;) {
-    const loaded = yield* step(k, 'load', () => {
-      const pte = k.pte(k.mm, vpnOf(slot, page));
-      if (!pte.present) return null;
-      if (pte.anon !== null) return pte.anon.slice(at, at + length);
-      const bytes = folioData(k, pte.ino, pte.index).slice(at, at + length);
-      const pos = pte.index * PAGE_SIZE + at;
-      const inside = Math.max(0, Math.min(length, k.ghost(pte.ino).size - pos, k.inode(pte.ino).size - pos));
-      if (inside > 0) modelCheck(k, pte.ino, pos, bytes.slice(0, inside));
-      return bytes;
-    });
+    const loaded = yield* step(k, 'load', () => loadNow(k, slot, page, at, length));
     if (loaded !== null) return loaded;
     const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, false, inline));
     if (fault === 'sigbus') return null;

@@ -6,7 +6,7 @@ import { lookupBlock } from '../balloc/mapBlocks.ts';
 import type { Bytes } from '../bytes/bytes.ts';
 import { Bytes as BytesValue } from '../bytes/bytes.ts';
 import { readMedium } from '../device/medium.ts';
-import { isErr, type Result } from '../errno.ts';
+import { err, isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, iDataSem, invalidateLock, lock, locked, unlock } from '../locks/lock.ts';
@@ -132,10 +132,22 @@ export function* filemapGetPage(
   }
 }
 
+/** Where read(2) puts its bytes when that is memory which may fault. `done`: bytes put there before. */
+export interface CopyOut {
+  /** Most bytes that one `put` takes. */
+  room(done: number): number;
+  /** Inside a step: false when it would fault. */
+  put(done: number, bytes: Bytes): boolean;
+  /** False: there is no memory. */
+  fault(done: number): Op<boolean>;
+}
+
 /**
  * Reads at most `length` bytes. Takes no inode lock: size and bytes are looked at when they are copied.
- * @returns bytes read, or EIO
- * @source  mm/filemap.c filemap_read
+ * @param to  where they go; left out: memory that is there
+ * @returns   bytes read, EIO, EFAULT
+ * @locks     while bytes are copied: none, so that a fault of `to` may take what it wants
+ * @source    mm/filemap.c filemap_read
  */
 export function* filemapRead(
   k: Kernel,
@@ -143,6 +155,7 @@ export function* filemapRead(
   pos: number,
   length: number,
   inline: ReadInlineFolio,
+  to?: CopyOut,
 ): Op<Result<Bytes>> {
   const parts: Bytes[] = [];
   const end = pos + length;
@@ -153,14 +166,20 @@ export function* filemapRead(
     if (!inside) break;
     const got = yield* call(k, 'filemap_get_pages', () => filemapGetPage(k, ino, at, end - at, inline));
     if (isErr(got)) return parts.length > 0 ? BytesValue.concat(parts) : got;
+    const most = to === undefined ? end : Math.min(end, at + to.room(at - pos));
     const part = yield* step(k, 'copy_folio_to_iter', () => {
       const index = pageOf(at);
-      const stop = Math.min(k.inode(ino).size, end, (index + 1) * PAGE_SIZE);
+      const stop = Math.min(k.inode(ino).size, most, (index + 1) * PAGE_SIZE);
       if (stop <= at) return BytesValue.zero(0);
       const bytes = folioData(k, ino, index).slice(offsetIn(at), offsetIn(at) + stop - at);
+      if (to !== undefined && !to.put(at - pos, bytes)) return null;
       modelCheck(k, ino, at, bytes);
       return bytes;
     });
+    if (part === null) {
+      if (yield* to!.fault(at - pos)) continue;
+      return parts.length > 0 ? BytesValue.concat(parts) : err('EFAULT');
+    }
     if (part.length === 0) break;
     parts.push(part);
     next += part.length;

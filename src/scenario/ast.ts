@@ -17,9 +17,13 @@ export type Command =
     }
   | { verb: 'close' }
   | { verb: 'file'; index: number }
-  /** `fill` repeated, unless `-x HEX` gave literal data. Issued as write(2) calls of at most `block` bytes. */
-  | { verb: 'pwrite'; offset: number; length: number; data: string; block: number }
-  | { verb: 'pread'; offset: number; length: number; block: number }
+  /**
+   * `fill` repeated, unless `-x HEX` gave literal data. Issued as write(2) calls of at most `block` bytes. With `from` the
+   * source is the current mapping, from that byte of its file on, and `data` is empty.
+   */
+  | { verb: 'pwrite'; offset: number; length: number; data: string; block: number; from?: number }
+  /** With `into` the target is the current mapping, from that byte of its file on. */
+  | { verb: 'pread'; offset: number; length: number; block: number; into?: number }
   // --- mappings: every lane has a list of mappings and one of them is current
   | {
       verb: 'mmap';
@@ -70,7 +74,9 @@ export type Command =
   | { verb: '@drop_caches' }
   | { verb: '@remount' }
   | { verb: '@crash' }
-  | { verb: '@verity'; path: string };
+  | { verb: '@verity'; path: string }
+  /** A store into the current mapping by get_user_pages that may not retry, as ptrace does it; `data` is hex. */
+  | { verb: '@gup'; offset: number; length: number; data: string };
 
 export type Verb = Command['verb'];
 

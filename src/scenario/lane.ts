@@ -21,7 +21,9 @@ const ON_FILE: ReadonlySet<Verb> = new Set<Verb>([
   ...(['close', 'pwrite', 'pread', 'mmap', 'truncate', 'falloc', 'fpunch', 'fzero', 'fcollapse'] as const),
   ...(['finsert', 'fsync', 'fdatasync', 'syncfs', 'stat', 'fiemap', 'seek'] as const),
 ]);
-const ON_MAPPING: ReadonlySet<Verb> = new Set<Verb>(['munmap', 'mwrite', 'mread', 'msync', 'mprotect']);
+const ON_MAPPING: ReadonlySet<Verb> = new Set<Verb>([
+  ...(['munmap', 'mwrite', 'mread', 'msync', 'mprotect', '@gup'] as const),
+]);
 
 /**
  * @param texts  the lines of one lane
@@ -73,7 +75,9 @@ class LaneCheck {
     if (ON_FILE.has(verb) && this.fileCount === 0) {
       fail(`${verb} needs an open file`, 'open one in this lane first: open -f /f');
     }
-    if (ON_MAPPING.has(verb) && this.mappings.length === 0) {
+    const buffer =
+      command.verb === 'pwrite' ? command.from : command.verb === 'pread' ? command.into : undefined;
+    if ((ON_MAPPING.has(verb) || buffer !== undefined) && this.mappings.length === 0) {
       fail(`${verb} needs a mapping`, 'map the file in this lane first: mmap -rw 0 4k');
     }
     switch (verb) {
@@ -100,7 +104,12 @@ class LaneCheck {
         }
         this.current = command.index;
         break;
+      case 'pwrite':
+      case 'pread':
+        if (buffer !== undefined) this.inside(buffer, command.length, fail);
+        break;
       case 'mwrite':
+      case '@gup':
       case 'mread':
         this.inside(command.offset, command.length, fail);
         break;

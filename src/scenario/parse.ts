@@ -6,8 +6,9 @@
  * `-S0x61`), ended by `--`. What only changes xfs_io's printing (`-q`, `-v`, `mread -f`) is accepted, because every
  * result is recorded whole. Everything else that has no meaning here is an error by name, never ignored.
  *
- * Beyond xfs_io: `pwrite -x HEX off`, `mwrite -x HEX off` (literal data), `mmap -p` (MAP_PRIVATE), `mapping N`
- * (spelled `mmap N` there; both work), `mprotect`.
+ * Beyond xfs_io: `pwrite -x HEX off`, `mwrite -x HEX off` (literal data), `pwrite -m SRC off len` and
+ * `pread -m DST off len` (the buffer is the current mapping, from byte SRC or DST of its file on), `mmap -p`
+ * (MAP_PRIVATE), `mapping N` (spelled `mmap N` there; both work), `mprotect`.
  */
 import type { Command, Line, Verb } from './ast.ts';
 import { type Place, ScenarioError } from './error.ts';
@@ -115,9 +116,9 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
     build: (args) => ({ verb: 'file', index: args.index(args.operands('N')[0]!) }),
   },
   pwrite: {
-    usage: 'pwrite [-S seed | -x HEX] [-b size] [-q] off len',
+    usage: 'pwrite [-S seed | -x HEX | -m src] [-b size] [-q] off len',
     flags: 'q',
-    values: { S: 'seed', x: 'hex', b: 'size' },
+    values: { S: 'seed', x: 'hex', m: 'src', b: 'size' },
     refused: {
       ...PATTERN,
       i: 'literal data is -x HEX',
@@ -130,18 +131,24 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
       O: 'give -b at least the length: then it is one call',
     },
     build(args) {
+      const from = args.mapped('m');
+      if (from !== undefined) {
+        for (const other of ['S', 'x']) args.notBoth('m', other);
+        return { verb: 'pwrite', ...args.range(), data: '', block: args.block(), from };
+      }
       const { offset, length, data } = args.writtenRange(PWRITE_FILL);
       return { verb: 'pwrite', offset, length, data, block: args.block() };
     },
   },
   pread: {
-    usage: 'pread [-b size] [-q] [-v] off len',
+    usage: 'pread [-m dst] [-b size] [-q] [-v] off len',
     flags: 'qv',
-    values: { b: 'size' },
+    values: { m: 'dst', b: 'size' },
     refused: { ...PATTERN, i: 'open the other file and use file N' },
     build(args) {
       const { offset, length } = args.range();
-      return { verb: 'pread', offset, length, block: args.block() };
+      const into = args.mapped('m');
+      return { verb: 'pread', offset, length, block: args.block(), ...(into === undefined ? {} : { into }) };
     },
   },
   mmap: {
@@ -355,6 +362,11 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
   '@remount': bare('@remount'),
   '@crash': bare('@crash'),
   '@verity': onPath('@verity'),
+  '@gup': {
+    usage: '@gup [-S seed | -x HEX] off len',
+    values: { S: 'seed', x: 'hex' },
+    build: (args) => ({ verb: '@gup', ...args.writtenRange(MWRITE_FILL) }),
+  },
 };
 
 type BareVerb = Extract<Command, { verb: 'close' | 'munmap' | 'stat' | 'fsync' | 'sync' | '@flush' }>['verb'];
@@ -477,6 +489,12 @@ class Args {
       this.fail(`-x holds ${length} bytes, not ${quote(len.text)}`, 'leave the length out', len);
     }
     return { ...this.checkedRange(off!, off!, length), data };
+  }
+
+  /** A byte of the file that the current mapping maps, where the option was given. */
+  mapped(letter: string): number | undefined {
+    const word = this.value(letter);
+    return word === undefined ? undefined : this.number(word);
   }
 
   /** The size of one read or write call, bytes. */

@@ -21,13 +21,14 @@ import { fallocate } from '../vfs/fallocate.ts';
 import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
 import { link, symlink, unlink } from '../vfs/link.ts';
 import { mkdir, rmdir } from '../vfs/mkdir.ts';
-import { load, mmap, mprotect, msync, store } from '../vfs/mmap.ts';
+import { load, mmap, mprotect, msync, ownMappings, store } from '../vfs/mmap.ts';
 import { crash, dropCaches, remount } from '../vfs/mount.ts';
 import { listNames, withPath } from '../vfs/namei.ts';
 import { rename } from '../vfs/rename.ts';
 import { pread, pwrite } from '../vfs/rw.ts';
 import { fiemap, seek, stat } from '../vfs/stat.ts';
 import { ftruncate } from '../vfs/truncate.ts';
+import { accessRemoteVm, bufferSlice, type MappedBuffer } from '../vfs/userMemory.ts';
 import { getxattr, setxattr } from '../vfs/xattr.ts';
 import { syncEverything, syncFile, syncFilesystem, syncInodes } from '../writeback/sync.ts';
 import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
@@ -82,11 +83,7 @@ function* runLine(k: Kernel, line: Line, run: Run): Op<void> {
 /** munmap everything, close everything. */
 function* exit(k: Kernel): Op<void> {
   for (;;) {
-    const slot = yield* step(
-      k,
-      'exit_mmap',
-      () => k.world.secondKeys('vma', k.mm).find((s) => k.vma(k.mm, s).live) ?? -1,
-    );
+    const slot = yield* step(k, 'exit_mmap', () => ownMappings(k)[0] ?? -1);
     if (slot < 0) break;
     yield* call(k, 'munmap', () => unmapFile(k, slot));
   }
@@ -122,14 +119,19 @@ function* current(k: Kernel, refused: Refused): Op<Result<number>> {
 /** The slot of the current mapping: the list holds live slots in order; null when there is none. */
 function* currentMapping(k: Kernel): Op<number | null> {
   const slot = yield* step(k, 'current mapping', () => {
-    const live = liveMappings(k);
+    const live = ownMappings(k);
     return live[Math.min(k.taskRecord(k.task).mapping, live.length - 1)] ?? -1;
   });
   return slot < 0 ? null : slot;
 }
 
-const liveMappings = (k: Kernel): number[] =>
-  k.world.secondKeys('vma', k.mm).filter((slot) => k.vma(k.mm, slot).live);
+/** A buffer in the current mapping, from byte `pos` of its file on; null when there is no mapping. */
+function* mappedBuffer(k: Kernel, pos: number, length: number): Op<MappedBuffer | null> {
+  const slot = yield* currentMapping(k);
+  if (slot === null) return null;
+  const pgoff = yield* step(k, 'vma', () => k.vma(k.mm, slot).pgoff);
+  return { slot, pgoff, pos, length };
+}
 
 /** Runs `body` on the current file. */
 function onFile(body: (k: Kernel, ino: number) => Op<LineOutcome>, refused: Refused = {}): Run {
@@ -223,14 +225,14 @@ function prepare(c: Command): Run {
       };
     case 'pwrite': {
       const data = Bytes.fromHex(c.data);
-      const pieces: Bytes[] = [];
-      for (let at = 0; at < data.length; at += c.block)
-        pieces.push(data.slice(at, Math.min(data.length, at + c.block)));
       return onFile(
         function* (k, ino) {
+          const buffer = c.from === undefined ? data : yield* mappedBuffer(k, c.from, c.length);
+          if (buffer === null) return failed('EFAULT');
           let done = 0;
-          for (const piece of pieces) {
+          while (done < buffer.length) {
             const pos = c.offset + done;
+            const piece = bufferSlice(buffer, done, Math.min(buffer.length, done + c.block));
             const flags = yield* step(k, 'file flags', () => {
               const { append, direct, sync } = currentFile(k)!;
               return { append, direct, sync };
@@ -249,13 +251,16 @@ function prepare(c: Command): Run {
     case 'pread':
       return onFile(
         function* (k, ino) {
+          const buffer = c.into === undefined ? undefined : yield* mappedBuffer(k, c.into, c.length);
+          if (buffer === null) return failed('EFAULT');
           const direct = yield* step(k, 'file flags', () => currentFile(k)!.direct);
           const parts: Bytes[] = [];
           let done = 0;
           while (done < c.length) {
             const pos = c.offset + done;
             const take = Math.min(c.block, c.length - done);
-            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct));
+            const into = buffer === undefined ? undefined : bufferSlice(buffer, done, done + take);
+            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into));
             if (isErr(part)) return failed(part.errno);
             if (part.length === 0) break;
             parts.push(part);
@@ -280,14 +285,14 @@ function prepare(c: Command): Run {
         const ret = yield* call(k, 'mmap', () => mmap(k, { ...c, ino, mayWrite, file }));
         if (isErr(ret)) return failed(ret.errno);
         yield* step(k, 'current mapping', () => {
-          k.taskRecord(k.task).mapping = liveMappings(k).indexOf(ret);
+          k.taskRecord(k.task).mapping = ownMappings(k).indexOf(ret);
         });
         return { ret: 0 };
       });
     case 'mapping':
       return function* (k) {
         const ok = yield* step(k, 'mapping', () => {
-          if (c.index >= liveMappings(k).length) return false;
+          if (c.index >= ownMappings(k).length) return false;
           k.taskRecord(k.task).mapping = c.index;
           return true;
         });
@@ -298,7 +303,7 @@ function prepare(c: Command): Run {
         yield* call(k, 'munmap', () => unmapFile(k, slot));
         yield* step(k, 'current mapping', () => {
           const task = k.taskRecord(k.task);
-          task.mapping = Math.max(0, Math.min(task.mapping, liveMappings(k).length - 1));
+          task.mapping = Math.max(0, Math.min(task.mapping, ownMappings(k).length - 1));
         });
         return { ret: 0 };
       });
@@ -409,6 +414,18 @@ function prepare(c: Command): Run {
       return onPath(c.path, function* (k, ino) {
         return outcome(yield* call(k, 'sync_file_range', () => writeAndWait(k, ino)));
       });
+    case '@gup': {
+      const data = Bytes.fromHex(c.data);
+      return onMapping(function* (k, slot) {
+        const target = yield* step(k, 'vma', () => {
+          const { pgoff, write } = k.vma(k.mm, slot);
+          return write ? { slot, pgoff, pos: c.offset, length: c.length } : null;
+        });
+        if (target === null) return failed('EIO');
+        const ret = yield* call(k, '__access_remote_vm', () => accessRemoteVm(k, target, data));
+        return isErr(ret) ? failed(ret.errno) : { ret };
+      });
+    }
     case '@flush':
       return function* (k) {
         yield* call(k, 'wb_workfn', () => syncInodes(k, SYNC_NONE));

@@ -80,6 +80,10 @@ export const scenarioSchema = z
     tasks: z
       .record(z.string().regex(LANE_NAME, 'a lane name begins with a letter'), lines('One lane.').min(1))
       .describe('Lane name to lines. Lanes run at the same time.'),
+    threads: z
+      .array(z.array(z.string()).min(2))
+      .optional()
+      .describe('Lists of lanes that are threads of one process: they share mmap_lock and the page tables.'),
     after: lines('Run when every task has ended, by one task.').optional(),
     schedule: scheduleText.optional().describe('Fixes one interleaving. Left out: all are explored.'),
     explore: z
@@ -120,6 +124,11 @@ export const scenarioSchema = z
     for (const name of names) {
       if (RESERVED_LANES.includes(name)) complain(['tasks', name], `${quote(name)} is not a lane name`);
     }
+    const threads = (scenario.threads ?? []).flat();
+    threads.forEach((name, index) => {
+      if (!names.includes(name)) complain(['threads'], `no lane ${quote(name)}`);
+      else if (threads.indexOf(name) !== index) complain(['threads'], `${quote(name)} is there twice`);
+    });
     if (scenario.mount !== undefined && scenario.mounts !== undefined) {
       complain(['mounts'], 'either mount or mounts');
     }
@@ -145,6 +154,8 @@ export type Expectation = z.output<typeof expectationSchema>;
 export interface Lane {
   readonly name: string;
   readonly lines: readonly Line[];
+  /** Number of the lane whose address space it runs in; left out: its own. */
+  readonly mm?: number;
 }
 
 export interface Explore {
@@ -197,13 +208,27 @@ export function readScenario(text: string, file: string): Scenario {
     mounts: mountsOf(scenario),
     freeBlocks: scenario.freeBlocks ?? null,
     setup: lane('setup', scenario.setup),
-    lanes: Object.entries(scenario.tasks).map(([name, texts]) => ({ name, lines: lane(name, texts) })),
+    lanes: Object.entries(scenario.tasks).map(([name, texts]) => ({
+      name,
+      lines: lane(name, texts),
+      ...processOf(name, scenario),
+    })),
     after: lane('after', scenario.after),
     schedule: scenario.schedule ?? null,
     explore: scenario.explore ?? { strategy: 'exhaustive', preemptions: null, budget: null, seed: 1 },
     reaches: scenario.reaches ?? [],
     expect: scenario.expect ?? {},
   };
+}
+
+/** The address space of a thread: that of the first lane of its list, in the order of the lanes. */
+function processOf(
+  name: string,
+  { tasks, threads = [] }: { tasks: Record<string, unknown>; threads?: string[][] | undefined },
+): { mm?: number } {
+  const list = threads.find((each) => each.includes(name));
+  if (list === undefined) return {};
+  return { mm: Math.min(...list.map((each) => Object.keys(tasks).indexOf(each))) };
 }
 
 /** The name of a mount in `expect` keys and tables: its options joined, `defaults` where there are none. */

@@ -107,7 +107,7 @@ export function startSession(
   mountVolume(k);
   runToEnd(k, [laneTask('setup', input.setup, 0)], file);
   if (input.freeBlocks !== null) fillVolume(k, input.freeBlocks, file);
-  const specs = input.lanes.map((lane, number) => laneTask(lane.name, lane.lines, number));
+  const specs = input.lanes.map((lane, number) => laneTask(lane.name, lane.lines, lane.mm ?? number));
   if (input.after.length > 0) specs.push(laneTask('after', input.after, specs.length, true));
   return { image, mount, design, world, k, specs };
 }

@@ -14,6 +14,7 @@ import {
   convertInlineData,
   daWriteInlineDataBegin,
   type InlineBegin,
+  orphanIfPast,
   tryToWriteInlineData,
   writeInlineDataEnd,
 } from '../inline/ops.ts';
@@ -28,6 +29,7 @@ import {
   blockWriteBegin,
   daGetBlockPrep,
   getBlockCreate,
+  zeroNewBuffers,
 } from '../pagecache/buffers.ts';
 import {
   blocksOfPage,
@@ -46,7 +48,7 @@ import { filemapFlush, retryAlloc, WHOLE_FILE } from '../writeback/writepages.ts
 import { truncateFailedWrite } from './truncate.ts';
 
 /** i_size and i_disksize up to `size`, and the model with them. Inside a step. @source fs/ext4/ext4.h ext4_update_inode_size */
-function updateInodeSize(k: Kernel, ino: number, size: number): boolean {
+export function updateInodeSize(k: Kernel, ino: number, size: number): boolean {
   const inode = k.inode(ino);
   const changed = size > inode.size || size > inode.disksize;
   inode.size = Math.max(inode.size, size);
@@ -162,16 +164,47 @@ export function* daWriteEnd(
     'MAY_INLINE_DATA && has_inline_data?',
     () => begin.mode !== 'convert' && k.inode(ino).mayInline && hasInlineData(k, ino),
   );
-  if (inline) return yield* inlineEnd(k, ino, pos, copied);
-  return yield* call(k, 'ext4_da_do_write_end', () => daDoWriteEnd(k, ino, pos, copied, begin.index));
+  if (inline) return yield* inlineEnd(k, ino, pos, len, copied);
+  return yield* call(k, 'ext4_da_do_write_end', () => daDoWriteEnd(k, ino, pos, len, copied, begin.index));
 }
 
-function* inlineEnd(k: Kernel, ino: number, pos: number, copied: number): Op<number> {
-  return yield* call(k, 'ext4_write_inline_data_end', () =>
-    writeInlineDataEnd(k, ino, pos, copied, () => {
-      updateInodeSize(k, ino, pos + copied);
+/** The inline write_end, and what a short copy leaves past i_size cut off. @source fs/ext4/inline.c ext4_write_inline_data_end */
+export function* inlineEnd(k: Kernel, ino: number, pos: number, len: number, copied: number): Op<number> {
+  const done = yield* call(k, 'ext4_write_inline_data_end', () =>
+    writeInlineDataEnd(k, ino, pos, len, copied, (bytes) => {
+      updateInodeSize(k, ino, pos + bytes);
     }),
   );
+  if (done < len) yield* cutShortWrite(k, ino, pos + len);
+  return done;
+}
+
+/** What a write_end with fewer bytes than write_begin made room for ends with. The caller holds i_rwsem. */
+function* cutShortWrite(k: Kernel, ino: number, end: number): Op<void> {
+  yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, end));
+}
+
+/**
+ * Inside a step: `block_write_end`. Fewer bytes than wanted on a folio that is not uptodate are none.
+ * @returns bytes that are in the folio
+ * @source  fs/buffer.c block_write_end
+ */
+function blockWriteEnd(
+  k: Kernel,
+  ino: number,
+  index: number,
+  pos: number,
+  len: number,
+  wanted: number,
+): number {
+  const from = offsetIn(pos);
+  let copied = wanted;
+  if (copied < len) {
+    if (!k.folio(ino, index).uptodate) copied = 0;
+    zeroNewBuffers(k, ino, index, from + copied, from + len);
+  }
+  blockCommitWrite(k, ino, index, from, from + copied);
+  return copied;
 }
 
 /**
@@ -182,7 +215,8 @@ function* daDoWriteEnd(
   k: Kernel,
   ino: number,
   pos: number,
-  copied: number,
+  len: number,
+  wanted: number,
   index: number,
 ): Op<Result<number>> {
   const buffers = yield* step(k, 'folio_buffers?', () => k.folio(ino, index).buffers);
@@ -190,26 +224,23 @@ function* daDoWriteEnd(
     yield* unlockFolio(k, ino, index);
     return err('EIO');
   }
-  const old = yield* step(k, 'block_write_end; i_size_write', () => {
+  const { oldSize, diskChanged, copied } = yield* step(k, 'block_write_end; i_size_write', () => {
     const inode = k.inode(ino);
     const oldSize = inode.size;
-    const from = offsetIn(pos);
-    blockCommitWrite(k, ino, index, from, from + copied);
+    const copied = blockWriteEnd(k, ino, index, pos, len, wanted);
     const newSize = pos + copied;
-    let disk = 0;
+    let diskChanged = false;
     if (newSize > oldSize) {
       inode.size = newSize;
       modelGrow(k, ino, newSize);
       const { state } = k.fbuf(ino, Math.floor((newSize - 1) / k.blockSize));
       if (copied > 0 && (state & BH.mapped) !== 0 && (state & (BH.delay | BH.unwritten)) === 0) {
         if (newSize > inode.disksize) inode.disksize = newSize;
-        disk = 1;
+        diskChanged = true;
       }
     }
-    return oldSize * 2 + disk;
+    return { oldSize, diskChanged, copied };
   });
-  const oldSize = Math.floor(old / 2);
-  const diskChanged = old % 2 === 1;
   yield* unlockFolio(k, ino, index);
   if (pos > oldSize)
     yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, pos));
@@ -227,8 +258,8 @@ export function* writeEnd(
   k: Kernel,
   ino: number,
   pos: number,
-  _len: number,
-  copied: number,
+  len: number,
+  wanted: number,
   begin: WriteBegin,
 ): Op<Result<number>> {
   const { index } = begin;
@@ -237,24 +268,23 @@ export function* writeEnd(
     'has_inline_data && MAY_INLINE_DATA?',
     () => hasInlineData(k, ino) && k.inode(ino).mayInline,
   );
-  if (inline) return yield* inlineEnd(k, ino, pos, copied);
-  const old = yield* step(k, 'block_write_end; ext4_update_inode_size', () => {
+  if (inline) return yield* inlineEnd(k, ino, pos, len, wanted);
+  const { oldSize, changed, copied } = yield* step(k, 'block_write_end; ext4_update_inode_size', () => {
     const oldSize = k.inode(ino).size;
-    const from = offsetIn(pos);
-    blockCommitWrite(k, ino, index, from, from + copied);
-    return oldSize * 2 + (updateInodeSize(k, ino, pos + copied) ? 1 : 0);
+    const copied = blockWriteEnd(k, ino, index, pos, len, wanted);
+    return { oldSize, changed: updateInodeSize(k, ino, pos + copied), copied };
   });
-  const oldSize = Math.floor(old / 2);
-  const changed = old % 2 === 1;
   yield* unlockFolio(k, ino, index);
   if (oldSize < pos) {
     yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, pos));
     yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
   }
+  if (copied < len) yield* orphanIfPast(k, ino, pos + len);
   yield* step(k, 'ext4_mark_inode_dirty; jbd2_journal_stop', () => {
     if (changed) markInodeDirty(k, ino);
     stopHandle(k);
   });
+  if (copied < len) yield* cutShortWrite(k, ino, pos + len);
   return copied;
 }
 

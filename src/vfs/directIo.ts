@@ -31,6 +31,16 @@ import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
 import { convertUnwritten, retryAlloc, writeAndWait } from '../writeback/writepages.ts';
 import { truncateFailedWrite } from './truncate.ts';
+import {
+  bufferSlice,
+  dirtyPinned,
+  type MappedBuffer,
+  type Pin,
+  pinUserPages,
+  readPinned,
+  type UserBuffer,
+  writePinned,
+} from './userMemory.ts';
 
 /** Bytes of a logical sector of the device. */
 const SECTOR = 512;
@@ -50,8 +60,9 @@ export type DirectWrite = Result<Written> | 'inline' | 'cached';
 const canDirect = (k: Kernel, ino: number): boolean => !hasInlineData(k, ino);
 
 /**
- * @returns the bytes read; 'buffered' for an inline file; EINVAL
- * @locks   i_rwsem shared
+ * @param into  where the bytes go, when that is a mapping of this task: its pages are pinned under i_rwsem
+ * @returns     the bytes read; 'buffered' for an inline file; EINVAL, EFAULT
+ * @locks       i_rwsem shared (▸ mmap_lock shared)
  * @source  fs/ext4/file.c ext4_dio_read_iter; fs/iomap/direct-io.c __iomap_dio_rw
  */
 export function* directRead(
@@ -59,6 +70,7 @@ export function* directRead(
   ino: number,
   pos: number,
   length: number,
+  into?: MappedBuffer,
 ): Op<Result<Bytes> | 'buffered'> {
   yield* lock(k, iRwsem(ino), 'shared');
   const size = yield* step(k, 'ext4_should_use_dio; i_size_read', () =>
@@ -69,12 +81,19 @@ export function* directRead(
       ? ('buffered' as const)
       : pos >= size
         ? Bytes.zero(0)
-        : yield* call(k, 'iomap_dio_rw', () => readRange(k, ino, pos, length, size));
+        : yield* call(k, 'iomap_dio_rw', () => readRange(k, ino, pos, length, size, into));
   yield* unlock(k, iRwsem(ino));
   return ret;
 }
 
-function* readRange(k: Kernel, ino: number, pos: number, length: number, size: number): Op<Result<Bytes>> {
+function* readRange(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  length: number,
+  size: number,
+  into: MappedBuffer | undefined,
+): Op<Result<Bytes>> {
   const end = pos + length;
   const flushed = yield* call(k, 'kiocb_write_and_wait', () => writeAndWait(k, ino, pos, end));
   if (isErr(flushed)) return flushed;
@@ -85,12 +104,19 @@ function* readRange(k: Kernel, ino: number, pos: number, length: number, size: n
     if (isErr(found)) return found;
     const stop = runEnd(k, at, end, found);
     if (found.state === 'mapped' && !isAligned(at, stop)) return err('EINVAL');
+    const target = into === undefined ? null : bufferSlice(into, at - pos, stop - pos);
+    const pins: Result<readonly Pin[]> =
+      target === null ? [] : yield* call(k, 'bio_iov_iter_get_pages', () => pinUserPages(k, target, true));
+    if (isErr(pins)) return parts.length > 0 ? Bytes.concat(parts) : pins;
+    if (pins.length > 0) yield* call(k, 'bio_set_pages_dirty', () => dirtyPinned(k, pins));
     const part = yield* step(k, 'bio', () => {
       const bytes = found.state === 'mapped' ? mediumRun(k, at, stop, found.block) : Bytes.zero(stop - at);
       const inside = bytes.slice(0, Math.min(stop, size) - at);
+      if (target !== null) writePinned(k, target, pins, inside);
       modelCheck(k, ino, at, inside);
       return inside;
     });
+    if (pins.length > 0) yield* call(k, 'bio_check_pages_dirty', () => dirtyPinned(k, pins));
     parts.push(part);
     next = stop;
   }
@@ -129,7 +155,7 @@ export function* directWrite(
   k: Kernel,
   ino: number,
   pos: number,
-  data: Bytes,
+  data: UserBuffer,
   append: boolean,
 ): Op<DirectWrite> {
   let exclusive = yield* step(k, 'past i_size?', () => {
@@ -176,7 +202,13 @@ export function* directWrite(
 }
 
 /** The write itself, and the orphan list around one that makes the file longer. */
-function* writeRange(k: Kernel, ino: number, pos: number, data: Bytes, extend: boolean): Op<DirectWrite> {
+function* writeRange(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  data: UserBuffer,
+  extend: boolean,
+): Op<DirectWrite> {
   if (extend) {
     yield* journalStart(k);
     yield* step(k, 'ext4_orphan_add', () => orphanAdd(k, ino));
@@ -196,7 +228,7 @@ function* writeRange(k: Kernel, ino: number, pos: number, data: Bytes, extend: b
 }
 
 /** @source fs/iomap/direct-io.c __iomap_dio_rw, iomap_dio_bio_iter, iomap_dio_complete */
-function* submitRange(k: Kernel, ino: number, pos: number, data: Bytes): Op<DirectWrite> {
+function* submitRange(k: Kernel, ino: number, pos: number, data: UserBuffer): Op<DirectWrite> {
   const end = pos + data.length;
   const flushed = yield* call(k, 'filemap_write_and_wait_range', () => writeAndWait(k, ino, pos, end));
   if (isErr(flushed)) return flushed;
@@ -210,10 +242,16 @@ function* submitRange(k: Kernel, ino: number, pos: number, data: Bytes): Op<Dire
     if (found.state === 'unwritten') unwritten = true;
     const stop = runEnd(k, at, end, found);
     if (!isAligned(at, stop)) return err('EINVAL');
-    const piece = data.slice(at - pos, stop - pos);
+    const piece = bufferSlice(data, at - pos, stop - pos);
+    const pins: Result<readonly Pin[]> =
+      piece instanceof Bytes
+        ? []
+        : yield* call(k, 'bio_iov_iter_get_pages', () => pinUserPages(k, piece, false));
+    if (isErr(pins)) return pins;
     yield* step(k, 'submit_bio', () => {
-      writeRun(k, ino, at, piece, found);
-      modelWritePages(k, ino, at, piece);
+      const bytes = piece instanceof Bytes ? piece : readPinned(k, piece, pins);
+      writeRun(k, ino, at, bytes, found);
+      modelWritePages(k, ino, at, bytes);
     });
     next = stop;
   }

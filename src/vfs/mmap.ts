@@ -14,6 +14,19 @@ import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFile } from '../writeback/sync.ts';
 
+/** Slots of one thread: threads of a process keep lists of their own in the address space they share. */
+const THREAD_SLOTS = 1024;
+
+const firstSlot = (k: Kernel): number => (k.task - k.mm) * THREAD_SLOTS;
+
+/** Slots of the mappings that this thread made, ascending. Inside a step. */
+export function ownMappings(k: Kernel): number[] {
+  const first = firstSlot(k);
+  return k.world
+    .secondKeys('vma', k.mm)
+    .filter((slot) => slot >= first && slot < first + THREAD_SLOTS && k.vma(k.mm, slot).live);
+}
+
 export interface MmapRequest {
   readonly ino: number;
   readonly offset: number;
@@ -33,12 +46,12 @@ export interface MmapRequest {
  */
 export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
   const slot = yield* step(k, 'get_unmapped_area', () => {
-    let free = 0;
+    let free = firstSlot(k);
     while (k.vma(k.mm, free).live) free++;
     return free;
   });
   const { ino, write, mayWrite, shared } = request;
-  const view: VmaView = { slot, ino, write, mayWrite, shared };
+  const view: VmaView = { slot, ino, write, mayWrite, shared, allowRetry: true };
   const ready = yield* k.hooks.preMmap(k, view);
   if (isErr(ready)) return ready;
   yield* lock(k, mmapLock(k.mm));

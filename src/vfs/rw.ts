@@ -1,7 +1,7 @@
 /**
  * read(2) and write(2): pread and pwrite on an open file.
  */
-import type { Bytes } from '../bytes/bytes.ts';
+import { Bytes } from '../bytes/bytes.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { readpageInline } from '../inline/ops.ts';
 import { fileModified } from '../inode/update.ts';
@@ -15,10 +15,19 @@ import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFile } from '../writeback/sync.ts';
 import { directRead, directWrite, flushFallback, type Written } from './directIo.ts';
+import {
+  bufferSlice,
+  copyAtomic,
+  copyOutTo,
+  faultInReadable,
+  type MappedBuffer,
+  type UserBuffer,
+} from './userMemory.ts';
 
 /**
  * @param direct  the file was opened with O_DIRECT
- * @returns       the bytes read, fewer at the end of the file; EINVAL
+ * @param into    where the bytes go, when that is a mapping of this task
+ * @returns       the bytes read, fewer at the end of the file; EINVAL, EFAULT
  */
 export function* pread(
   k: Kernel,
@@ -26,12 +35,14 @@ export function* pread(
   pos: number,
   length: number,
   direct = false,
+  into?: MappedBuffer,
 ): Op<Result<Bytes>> {
   if (direct && length > 0) {
-    const got = yield* call(k, 'ext4_dio_read_iter', () => directRead(k, ino, pos, length));
+    const got = yield* call(k, 'ext4_dio_read_iter', () => directRead(k, ino, pos, length, into));
     if (got !== 'buffered') return got;
   }
-  return yield* call(k, 'filemap_read', () => filemapRead(k, ino, pos, length, readpageInline));
+  const to = into === undefined ? undefined : copyOutTo(k, into);
+  return yield* call(k, 'filemap_read', () => filemapRead(k, ino, pos, length, readpageInline, to));
 }
 
 /** How the file was opened. */
@@ -45,15 +56,16 @@ export interface WriteFlags {
 }
 
 /**
- * @returns  bytes written; ENOSPC, EIO, ERANGE, EINVAL
- * @locks    sb_writers shared ▸ i_rwsem
+ * @param data  bytes, or a mapping of this task that they are read from
+ * @returns  bytes written; ENOSPC, EIO, ERANGE, EINVAL, EFAULT
+ * @locks    sb_writers shared ▸ i_rwsem (▸ mmap_lock shared, for a mapping)
  * @source   fs/ext4/file.c ext4_file_write_iter
  */
 export function* pwrite(
   k: Kernel,
   ino: number,
   pos: number,
-  data: Bytes,
+  data: UserBuffer,
   { append = false, direct = false, sync = false }: WriteFlags = {},
 ): Op<Result<number>> {
   if (data.length === 0) return 0;
@@ -84,7 +96,7 @@ function* bufferedWrite(
   k: Kernel,
   ino: number,
   pos: number,
-  data: Bytes,
+  data: UserBuffer,
   append: boolean,
 ): Op<Result<Written>> {
   yield* lock(k, iRwsem(ino));
@@ -95,24 +107,43 @@ function* bufferedWrite(
   return isErr(count) ? count : { start, count };
 }
 
-/** Page by page: begin, copy, end. @source mm/filemap.c generic_perform_write */
-function* performWrite(k: Kernel, ino: number, start: number, data: Bytes): Op<Result<number>> {
+/**
+ * Page by page: begin, copy, end. The pages of a mapped source are brought in before the target's folio is locked; the
+ * copy itself may not fault, and stops where one is gone again.
+ * @source mm/filemap.c generic_perform_write
+ */
+function* performWrite(k: Kernel, ino: number, start: number, data: UserBuffer): Op<Result<number>> {
   let done = 0;
+  /** Most bytes of the next round: what a copy that write_end rejected had come to. */
+  let most = Number.POSITIVE_INFINITY;
   while (done < data.length) {
     const pos = start + done;
-    const len = Math.min(data.length - done, PAGE_SIZE - offsetIn(pos));
-    const piece = data.slice(done, done + len);
+    const len = Math.min(data.length - done, PAGE_SIZE - offsetIn(pos), most);
+    const piece = bufferSlice(data, done, done + len);
+    if (!(piece instanceof Bytes)) {
+      const there = yield* call(k, 'fault_in_iov_iter_readable', () => faultInReadable(k, piece));
+      if (there === 0) return done > 0 ? done : err('EFAULT');
+    }
     const begin = yield* call(k, 'ext4_write_begin', () => k.hooks.writeBegin(k, ino, pos, len));
     if (isErr(begin)) return done > 0 ? done : begin;
-    yield* step(k, 'copy_folio_from_iter_atomic', () => {
-      const { index } = begin;
-      setFolioData(k, ino, index, folioData(k, ino, index).splice(offsetIn(pos), piece));
-      modelWrite(k, ino, pos, piece);
-    });
-    const end = yield* call(k, 'ext4_write_end', () => k.hooks.writeEnd(k, ino, pos, len, len, begin));
+    const { index } = begin;
+    const copied = yield* step(k, 'copy_folio_from_iter_atomic', () =>
+      copyIntoFolio(k, ino, index, pos, piece),
+    );
+    const end = yield* call(k, 'ext4_write_end', () => k.hooks.writeEnd(k, ino, pos, len, copied, begin));
     if (isErr(end)) return done > 0 ? done : end;
-    if (end === 0) return done > 0 ? done : err('EIO');
+    if (end === 0 && piece instanceof Bytes) return done > 0 ? done : err('EIO');
+    most = end === 0 && copied > 0 ? copied : Number.POSITIVE_INFINITY;
     done += end;
   }
   return done;
+}
+
+/** Inside a step. Bytes that write_end will not take, because the folio is not uptodate, are not in the file yet. */
+function copyIntoFolio(k: Kernel, ino: number, index: number, pos: number, piece: UserBuffer): number {
+  const bytes = piece instanceof Bytes ? piece : copyAtomic(k, piece);
+  setFolioData(k, ino, index, folioData(k, ino, index).splice(offsetIn(pos), bytes));
+  if (bytes.length === piece.length || k.folio(ino, index).uptodate) modelWrite(k, ino, pos, bytes);
+  if (bytes.length < piece.length) k.reach('short-copy');
+  return bytes.length;
 }
