@@ -1,17 +1,10 @@
 /** One line that says how far every "holds" reaches. */
 import type { Cell } from '../compare/race.ts';
+import { counted } from '../explore/explore.ts';
 
 /** Thousands separated, exact. */
 export function grouped(value: number | string | bigint): string {
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
-}
-
-/** `exhaustive, 1,050 states, 649,862,558 schedules` */
-export function reachOf(cell: Cell): string {
-  const { strategy, preemptions, schedules, states, complete } = cell.reach;
-  const bound = preemptions === null ? strategy : `≤${preemptions} preemptions`;
-  const counts = `${grouped(states)} states${schedules === null ? '' : `, ${grouped(schedules)} schedules`}`;
-  return `${bound}${complete ? '' : ', not finished'}, ${counts}`;
 }
 
 export function reachLine(cells: readonly Cell[]): string {
@@ -24,7 +17,7 @@ export function reachLine(cells: readonly Cell[]): string {
   const rest = holds.length - exhaustive.length;
   return (
     `"holds" means: ${exhaustive.length} of ${holds.length} cells by exhaustive search over all interleavings of the ` +
-    `model's steps${rest > 0 ? `, ${rest} within the bound shown` : ''}; ${cells.length} cells, ${grouped(states)} states, ` +
-    `standing for ${grouped(schedules)} schedules`
+    `model's steps${rest > 0 ? `, ${rest} within the bound shown` : ''}; ${counted(cells.length, 'cell')}, ` +
+    `${counted(states, 'state')}, standing for ${grouped(schedules)} schedule${schedules === 1n ? '' : 's'}`
   );
 }

@@ -5,7 +5,7 @@
  * holds means: broken only by the pending state of delayed allocation; the cell says so.
  */
 import type { Design } from '../designs/design.ts';
-import { type Exploration, explore } from '../explore/explore.ts';
+import { type Exploration, explore, type Strategy } from '../explore/explore.ts';
 import { formatSchedule } from '../explore/schedule.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { MountOption } from '../scenario/image.ts';
@@ -24,13 +24,15 @@ export interface Violation {
 }
 
 export interface Reach {
-  readonly strategy: string;
+  readonly strategy: Strategy;
   readonly preemptions: number | null;
   /** A number, or its decimal text when it is too large for one. */
   readonly schedules: number | string | null;
   readonly states: number;
   readonly transitions: number;
   readonly complete: boolean;
+  /** Interleavings that cannot matter were left out; `schedules` says how many were not. */
+  readonly reduced: boolean;
 }
 
 export interface Cell {
@@ -57,10 +59,13 @@ export interface RaceOptions {
   /** Most transitions of a search. */
   readonly budget?: number;
   readonly preemptions?: number | null;
-  readonly strategy?: 'exhaustive' | 'pct' | 'random';
+  readonly strategy?: Strategy;
   readonly seed?: number;
-  /** For pct and random: how many are tried. */
+  /** For sampling: how many are tried, and the depth of pct. */
   readonly schedules?: number;
+  readonly depth?: number;
+  /** See `ExploreOptions`. */
+  readonly reduce?: boolean | 'auto';
   readonly onProgress?: (states: number) => void;
   readonly stop?: () => boolean;
 }
@@ -91,6 +96,8 @@ export function raceCell(
       budget: options.budget ?? asked.budget ?? DEFAULT_BUDGET,
       seed: options.seed ?? asked.seed,
       ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
+      ...(options.depth === undefined ? {} : { depth: options.depth }),
+      ...(options.reduce === undefined ? {} : { reduce: options.reduce }),
       ...(options.stop === undefined ? {} : { stop: options.stop }),
       ...(options.onProgress === undefined
         ? {}
@@ -135,6 +142,7 @@ function cellOf(
       states: result.reach.states,
       transitions: result.reach.transitions,
       complete: result.reach.complete,
+      reduced: result.reach.reduced,
     },
     endStates: result.endStates,
     ...(first === undefined

@@ -304,19 +304,35 @@ function* variants(runs: Runs): Generator<Runs> {
 const BOUNDED_BUDGET = 4_000_000;
 
 /**
- * The story for an invariant that a search found broken: from its graph when there is one, else from the graph of
- * the smallest bound on preemptions that finds it, else from the schedule that was found, made smaller.
+ * The stories of all invariants that a search found broken, in its order: from its graph when there is one, else from
+ * the graph of the smallest bound on preemptions that finds them, else from the schedule that was found, made smaller.
  */
-export function counterexample(walk: Walk, searched: Pick<Exhausted, 'graph' | 'found'>, id: string): Story {
-  const found = searched.found.find((each) => each.invariant === id);
-  if (found === undefined) throw new Error(`the search found nothing wrong with ${id}`);
-  let path = searched.graph === null ? null : shortest(searched.graph, found.where);
-  for (let preemptions = 0; path === null && preemptions <= 2; preemptions++) {
+export function counterexamples(walk: Walk, searched: Pick<Exhausted, 'graph' | 'found'>): Story[] {
+  const paths = new Map<string, number[]>();
+  const look = ({ graph, found }: Pick<Exhausted, 'graph' | 'found'>): void => {
+    if (graph === null) return;
+    for (const { invariant, where } of found) {
+      const path = paths.has(invariant) ? null : shortest(graph, where);
+      if (path !== null) paths.set(invariant, path);
+    }
+  };
+  look(searched);
+  const missing = (): boolean => searched.found.some(({ invariant }) => !paths.has(invariant));
+  for (let preemptions = 0; preemptions <= 2 && missing(); preemptions++) {
     const bounded = exhaustive(walk.subject, { preemptions, budget: BOUNDED_BUDGET }, walk);
-    const where = bounded.found.find((each) => each.invariant === id)?.where;
-    if (where !== undefined && bounded.graph !== null) path = shortest(bounded.graph, where);
+    look(bounded);
     if (!bounded.complete) break;
   }
-  const story = path === null ? null : tell(walk, path, id);
-  return story ?? shrink(walk, found.schedule, id);
+  return searched.found.map(({ invariant, schedule }) => {
+    const path = paths.get(invariant);
+    return (path && tell(walk, path, invariant)) ?? shrink(walk, schedule, invariant);
+  });
+}
+
+/** The story of one of them. */
+export function counterexample(walk: Walk, searched: Pick<Exhausted, 'graph' | 'found'>, id: string): Story {
+  const found = searched.found.filter((each) => each.invariant === id);
+  const [story] = counterexamples(walk, { graph: searched.graph, found });
+  if (story === undefined) throw new Error(`the search found nothing wrong with ${id}`);
+  return story;
 }

@@ -11,11 +11,13 @@
  * there be one all the same, `schedules` is null. A task that can loop for ever has infinitely many states: set a
  * budget.
  *
- * A violation is noted and the search goes on. Not reduced: independent steps are tried in both orders.
+ * A violation is noted and the search goes on. Independent steps are tried in both orders, unless `reduce` is asked for:
+ * then states, transitions and schedules are counts of what is left.
  */
 
 import type { Node } from './automaton.ts';
 import { waitForCycle } from './deadlock.ts';
+import { Futures } from './futures.ts';
 import { Graph } from './graph.ts';
 import { checkClosure, checkStep, type Tried } from './paranoid.ts';
 import { PathCounts } from './pathCounts.ts';
@@ -43,6 +45,8 @@ export interface ExhaustiveOptions {
   readonly paranoid?: number;
   /** Keep the state graph for shortest stories; it is dropped when it outgrows memory. Default true. */
   readonly graph?: boolean;
+  /** Leave out interleavings that cannot matter (`futures.ts`). A bound on preemptions goes before, and there is no graph. */
+  readonly reduce?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   /** Polled: true ends the search. */
   readonly stop?: () => boolean;
@@ -84,6 +88,8 @@ export interface Exhausted {
 }
 
 const POLL = 1 << 13;
+/** Transitions from which futures are learned before the first pass. */
+const WARM_UP = 300_000;
 /** Words of the state graph past which it is dropped: 16 MiB. */
 const GRAPH_WORDS = 1 << 22;
 
@@ -92,7 +98,38 @@ export function exhaustive(
   options: ExhaustiveOptions = {},
   walk: Walk = new Walk(subject),
 ): Exhausted {
+  if (options.reduce && (options.preemptions ?? null) === null) return reduced(subject, options);
   return walk.search(() => new DepthFirst(walk, options).run());
+}
+
+/** Passes with futures that are learned on the way, until one has relied on nothing that turned out wrong. */
+function reduced(subject: Subject, options: ExhaustiveOptions): Exhausted {
+  const { world } = subject;
+  const { budget = Number.POSITIVE_INFINITY, stopAtFirst = false } = options;
+  let spent = 0;
+  const pass = (walk: Walk, bounds: Pick<ExhaustiveOptions, 'preemptions' | 'budget' | 'stopAtFirst'>) => {
+    const result = walk.search(() => new DepthFirst(walk, { ...options, graph: false, ...bounds }).run());
+    spent += result.transitions;
+    return result;
+  };
+  for (;;) {
+    const walk = new Walk(subject);
+    const { stateBytes } = world;
+    const futures = new Futures(walk.haltedAt);
+    walk.futures = futures;
+    pass(walk, {
+      preemptions: 1,
+      budget: Math.min(WARM_UP, Math.floor((budget - spent) / 4)),
+      stopAtFirst: false,
+    });
+    // A record that was made meanwhile is in the lists of keys that closures looked at before: they are asked anew.
+    while (stateBytes === world.stateBytes) {
+      const result = pass(walk, { budget: budget - spent });
+      const isRight = futures.stillHold() && stateBytes === world.stateBytes;
+      if (isRight || !result.complete || (stopAtFirst && result.found.length > 0))
+        return { ...result, transitions: spent };
+    }
+  }
 }
 
 /** Spreads (last task, preemptions) over 32 bits, beside the digests of data and control. */
@@ -104,6 +141,8 @@ function mixBound(x: number): number {
 
 /** The path from the start to the current state, in columns by depth. */
 class Stack {
+  /** The task that was let go alone, or −1. */
+  alone: Int32Array = new Int32Array(256);
   /** Tasks that can run there, and those not tried yet. */
   enabled: Int32Array = new Int32Array(256);
   todo: Int32Array = new Int32Array(256);
@@ -120,7 +159,17 @@ class Stack {
 
   room(depth: number): void {
     if (depth < this.todo.length) return;
-    for (const name of ['enabled', 'todo', 'mark', 'c1', 'c2', 'who', 'node', 'preemptions'] as const) {
+    for (const name of [
+      'alone',
+      'enabled',
+      'todo',
+      'mark',
+      'c1',
+      'c2',
+      'who',
+      'node',
+      'preemptions',
+    ] as const) {
       const bigger = new Int32Array(this[name].length * 2);
       bigger.set(this[name]);
       this[name] = bigger;
@@ -159,7 +208,7 @@ class DepthFirst {
   constructor(walk: Walk, options: ExhaustiveOptions) {
     this.#walk = walk;
     this.#options = options;
-    this.#watch = new Watch(walk.k, walk.world, walk.subject.invariants);
+    this.#watch = new Watch(walk.k, walk.world, walk.subject.invariants, walk.futures);
     this.#ids = [...this.#watch.always, ...this.#watch.end].map(({ id }) => id).concat(NO_DEADLOCK);
     this.#found = this.#ids.map(() => undefined);
     this.#bound = options.preemptions ?? -1;
@@ -180,6 +229,8 @@ class DepthFirst {
         const depth = this.#depth;
         const rest = stack.todo[depth]!;
         if (rest === 0) {
+          const alone = stack.alone[depth]!;
+          if (alone >= 0 && !this.#keepAlone(alone)) continue;
           this.#counts.leave(depth, stack.node[depth]!);
           if (depth === 0) break;
           this.#depth = depth - 1;
@@ -267,6 +318,8 @@ class DepthFirst {
     stack.room(depth);
     stack.enabled[depth] = can;
     stack.todo[depth] = todo;
+    stack.alone[depth] = -1;
+    if (this.#walk.futures !== null && this.#bound < 0) this.#reduce(depth, can);
     stack.mark[depth] = world.logLength;
     stack.c1[depth] = this.#walk.c1;
     stack.c2[depth] = this.#walk.c2;
@@ -274,6 +327,42 @@ class DepthFirst {
     stack.preemptions[depth] = preemptions;
     this.#counts.enter(depth, node);
     this.#depth = depth;
+  }
+
+  #rivals(): number {
+    const { at } = this.#walk;
+    let alive = 0;
+    for (let task = 0; task < at.length; task++) if (at[task]!.request !== null) alive |= 1 << task;
+    return this.#walk.rivalsOf(alive);
+  }
+
+  /** Lets one task go alone if nothing is lost by it. */
+  #reduce(depth: number, can: number): void {
+    if ((can & (can - 1)) === 0) return;
+    const { at, futures } = this.#walk;
+    const rivals = this.#rivals();
+    for (let rest = can; rest !== 0; rest &= rest - 1) {
+      const task = 31 - Math.clz32(rest & -rest);
+      if (!futures!.mayGoAlone(at, task, rivals)) continue;
+      this.#stack.alone[depth] = task;
+      this.#stack.todo[depth] = 1 << task;
+      return;
+    }
+  }
+
+  /** On leaving a state: was it right to let one task go alone? If not, the others go too. */
+  #keepAlone(alone: number): boolean {
+    const { at, futures } = this.#walk;
+    const rivals = this.#rivals();
+    const isRight = futures!.mayGoAlone(at, alone, rivals);
+    if (isRight) {
+      futures!.rely(at, alone, rivals);
+    } else {
+      const depth = this.#depth;
+      this.#stack.alone[depth] = -1;
+      this.#stack.todo[depth] = this.#stack.enabled[depth]! & ~(1 << alone);
+    }
+    return isRight;
   }
 
   /** Number of the current node of the search, or −1−number when it was met before. @param bits  (last task, preemptions) */

@@ -7,7 +7,7 @@
  *
  * With `stopAtFirst` the exhaustive search looks at schedules with no preemption first, then one, then two, then all.
  */
-import { counterexample, type Story, shrink } from './counterexample.ts';
+import { counterexamples, type Story, shrink } from './counterexample.ts';
 import { type Exhausted, exhaustive, type Progress } from './exhaustive.ts';
 import { type Sampled, type SampleStrategy, sample } from './random.ts';
 import type { Schedule } from './schedule.ts';
@@ -29,6 +29,11 @@ export interface ExploreOptions {
   readonly depth?: number;
   /** End at the first violation. */
   readonly stopAtFirst?: boolean;
+  /**
+   * exhaustive, without a bound: leave out interleavings that cannot matter. Default `auto`: when the budget was not
+   * enough for all of them.
+   */
+  readonly reduce?: boolean | 'auto';
   /** Check every nth transition against fresh generators. */
   readonly paranoid?: number;
   readonly onProgress?: (progress: Progress) => void;
@@ -58,6 +63,8 @@ export interface Reach {
   readonly transitions: number;
   /** Everything that the strategy and the bound ask for was seen. */
   readonly complete: boolean;
+  /** Interleavings that cannot matter were left out: `states` and `schedules` count what was left. */
+  readonly reduced: boolean;
 }
 
 export interface Exploration {
@@ -87,10 +94,17 @@ export function explore(subject: Subject, options: ExploreOptions = {}): Explora
 }
 
 function searched(walk: Walk, options: ExploreOptions): Exploration {
-  const { preemptions = null, budget = DEFAULT_BUDGET } = options;
-  const result = exhaustive(walk.subject, { ...options, preemptions, budget }, walk);
-  const stories = result.found.map(({ invariant }) => counterexample(walk, result, invariant));
-  return answer(result, stories, preemptions);
+  const { preemptions = null, budget = DEFAULT_BUDGET, reduce = 'auto' } = options;
+  const search = (reduced: boolean): Exhausted =>
+    exhaustive(walk.subject, { ...options, preemptions, budget, reduce: reduced }, walk);
+  let reduced = reduce === true && preemptions === null;
+  let result = search(reduced);
+  if (reduce === 'auto' && preemptions === null && result.transitions >= budget && !result.complete) {
+    const again = search(true);
+    reduced = again.complete;
+    if (reduced) result = again;
+  }
+  return answer(result, counterexamples(walk, result), preemptions, reduced);
 }
 
 /** Fewest preemptions first, until something breaks. */
@@ -98,21 +112,27 @@ function first(walk: Walk, options: ExploreOptions): Exploration {
   const { preemptions = null } = options;
   let budget = options.budget ?? DEFAULT_BUDGET;
   const smaller = FIRST_BOUNDS.filter((bound) => preemptions === null || bound < preemptions);
+  const reduce = options.reduce === true;
   for (const bound of [...smaller, preemptions]) {
-    const result = exhaustive(walk.subject, { ...options, preemptions: bound, budget }, walk);
+    const result = exhaustive(walk.subject, { ...options, preemptions: bound, budget, reduce }, walk);
     budget -= result.transitions;
     const { found } = result;
     // The graph stops where the search did: its shortest path may still be made shorter.
-    const stories = found.map(({ invariant }) =>
-      shrink(walk, counterexample(walk, result, invariant).schedule, invariant),
+    const stories = counterexamples(walk, result).map(({ schedule, invariant }) =>
+      shrink(walk, schedule, invariant),
     );
     const done = found.length > 0 || !result.complete || !result.bounded || bound === preemptions;
-    if (done) return answer(result, stories, bound);
+    if (done) return answer(result, stories, bound, reduce && bound === null);
   }
   throw new Error('a list of bounds without its last');
 }
 
-function answer(result: Exhausted, stories: readonly Story[], bound: number | null): Exploration {
+function answer(
+  result: Exhausted,
+  stories: readonly Story[],
+  bound: number | null,
+  reduced: boolean,
+): Exploration {
   const { complete, bounded, schedules, states, transitions, deadlocks, halted, endless, endStates } = result;
   return {
     verdict: stories.length > 0 ? 'violates' : complete ? 'holds' : 'inconclusive',
@@ -124,6 +144,7 @@ function answer(result: Exhausted, stories: readonly Story[], bound: number | nu
       states,
       transitions,
       complete,
+      reduced,
     },
     deadlocks,
     halted,
@@ -146,6 +167,7 @@ function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions):
       states: result.states,
       transitions: result.transitions,
       complete: result.complete,
+      reduced: false,
     },
     deadlocks: result.deadlocks,
     halted: result.halted,
@@ -175,23 +197,24 @@ export function countText(count: number | string): string {
   return `${digits[0]}.${digits[1]}·10${power}`;
 }
 
-const counted = (count: number | string, noun: string): string =>
+/** `1 schedule`, `649,862,558 schedules` */
+export const counted = (count: number | string, noun: string): string =>
   `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 /**
  * How far it reaches: `exhaustive, 1,050 states, 649,862,558 schedules` · `≤3 preemptions, 41,022 schedules` ·
- * `10,000 random schedules`; when it was cut short, what was seen until then.
+ * `exhaustive, reduced to 310 states, at least 4,096 schedules` · `10,000 random schedules`; when it was cut short, what was seen until then.
  */
 export function reachText(reach: Reach): string {
-  const { strategy, preemptions, schedules, states, transitions, complete } = reach;
-  if (strategy !== 'exhaustive')
-    return `${countText(schedules ?? 0)} ${strategy} schedule${schedules === 1 ? '' : 's'}`;
+  const { strategy, preemptions, schedules, states, transitions, complete, reduced } = reach;
+  if (strategy !== 'exhaustive') return counted(schedules ?? 0, `${strategy} schedule`);
   const all = schedules === null ? 'endlessly many schedules' : counted(schedules, 'schedule');
   const bound = preemptions === null ? null : `≤${counted(preemptions, 'preemption')}`;
   if (!complete) {
     const seen = `cut short after ${counted(states, 'state')}, ${counted(transitions, 'transition')}`;
     return bound === null ? seen : `${bound}, ${seen}`;
   }
+  if (reduced) return `exhaustive, reduced to ${counted(states, 'state')}, at least ${all}`;
   return bound === null ? `exhaustive, ${counted(states, 'state')}, ${all}` : `${bound}, ${all}`;
 }
 

@@ -26,6 +26,7 @@ import {
   LOCK_WAITERS,
   type Node,
 } from './automaton.ts';
+import type { Futures } from './futures.ts';
 import { formatSchedule } from './schedule.ts';
 import type { Subject } from './subject.ts';
 
@@ -67,6 +68,8 @@ export class Walk {
   c2 = 0;
   /** Unfinished tasks, as `runnable` found them. */
   alive = 0;
+  /** Set: told of everything that tasks do. */
+  futures: Futures | null = null;
   /** Digests by table before a step that is learned. */
   readonly #t1: Int32Array;
   readonly #t2: Int32Array;
@@ -118,7 +121,7 @@ export class Walk {
         continue;
       }
       if (node.gate === GATE_WAIT) {
-        if (node.ready()) can |= me;
+        if (this.futures === null ? node.ready() : this.#heard(node, node.ready)) can |= me;
         continue;
       }
       const { lockAt } = node;
@@ -164,9 +167,12 @@ export class Walk {
     const readers = node.lockAt + LOCK_READERS;
     const waiters = node.lockAt + LOCK_WAITERS;
     if (node.act === ACT_UNLOCK) {
-      if (mem[owner] === task + 1) world.setInt(owner, 0);
-      else if ((mem[readers]! & me) !== 0) world.setInt(readers, mem[readers]! & ~me);
-      else this.automaton.kernels[task]!.warnOn('unlock-not-held', true);
+      const isExclusive = mem[owner] === task + 1;
+      const isShared = (mem[readers]! & me) !== 0;
+      if (isExclusive) world.setInt(owner, 0);
+      else if (isShared) world.setInt(readers, mem[readers]! & ~me);
+      else this.#heard(node, () => this.automaton.kernels[task]!.warnOn('unlock-not-held', true));
+      if (isExclusive || isShared) this.futures?.gaveBack(node, isExclusive);
       this.#move(node, this.#after(node, undefined));
       return;
     }
@@ -184,14 +190,31 @@ export class Walk {
   }
 
   #after(node: Node, value: unknown): Node {
-    const next = value === node.v0 ? node.n0 : value === node.v1 ? node.n1 : null;
-    return next ?? this.automaton.follow(node, value);
+    const known = value === node.v0 ? node.n0 : value === node.v1 ? node.n1 : null;
+    const next = known ?? this.automaton.follow(node, value);
+    this.futures?.link(node, next);
+    return next;
+  }
+
+  #heard<T>(node: Node, closure: () => T): T {
+    return this.futures === null ? closure() : this.futures.listen(this.world, node, closure);
   }
 
   #move(node: Node, next: Node): void {
     this.at[node.task] = next;
     this.c1 = (this.c1 - node.z1 + next.z1) | 0;
     this.c2 = (this.c2 - node.z2 + next.z2) | 0;
+  }
+
+  /** Tasks that may come between this state and the next step of `task`: those that wait for all others may not. */
+  rivalsOf(alive: number): number {
+    const others = alive & ~this.#last;
+    return others === 0 ? alive : others;
+  }
+
+  /** Address of the word that says that a BUG_ON fired. */
+  get haltedAt(): number {
+    return this.#haltedAt;
   }
 
   /** Runs the closure of a step, and keeps what it did for all states that look the same to it. */
@@ -201,7 +224,7 @@ export class Walk {
     this.#t1.set(world.t1);
     this.#t2.set(world.t2);
     world.touched = 0;
-    const value = node.fn();
+    const value = this.#heard(node, node.fn);
     const { touched } = world;
     if (this.#tracker.pending !== null) throw forgotten(this.#tracker.pending);
     const next = this.#after(node, value);

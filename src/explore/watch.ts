@@ -12,12 +12,14 @@ import type { Invariant } from '../invariants/invariant.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FlatWorld } from '../state/flat.ts';
 import { Footprints } from './footprint.ts';
+import type { Futures } from './futures.ts';
 
 export class Watch {
   readonly always: readonly Invariant[];
   readonly end: readonly Invariant[];
   readonly #k: Kernel;
   readonly #world: FlatWorld;
+  readonly #futures: Futures | null;
   readonly #count: number;
   /** By invariant: what it said, and what it read to say so. */
   readonly #answers: readonly { footprints: Footprints; broken: number[]; reads: number[] }[];
@@ -25,8 +27,9 @@ export class Watch {
   #broken: Uint8Array;
   #rows = 64;
 
-  constructor(k: Kernel, world: FlatWorld, invariants: readonly Invariant[]) {
+  constructor(k: Kernel, world: FlatWorld, invariants: readonly Invariant[], futures: Futures | null = null) {
     this.#k = k;
+    this.#futures = futures;
     this.#world = world;
     this.always = invariants.filter((each) => each.when === 'always');
     this.end = invariants.filter((each) => each.when === 'end');
@@ -47,7 +50,9 @@ export class Watch {
     let number = answers.footprints.find(world);
     if (number < 0) {
       world.touched = 0;
-      const broken = this.always[i]!.check(this.#k) === null ? 0 : 1;
+      const check = (): string | null => this.always[i]!.check(this.#k);
+      const message = this.#futures === null ? check() : this.#futures.watch(world, check);
+      const broken = message === null ? 0 : 1;
       const { touched } = world;
       number = answers.broken.length;
       answers.broken.push(broken);

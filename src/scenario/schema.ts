@@ -88,7 +88,7 @@ export const scenarioSchema = z
     schedule: scheduleText.optional().describe('Fixes one interleaving. Left out: all are explored.'),
     explore: z
       .strictObject({
-        strategy: z.enum(['exhaustive', 'pct', 'random']).default('exhaustive'),
+        strategy: z.enum(['exhaustive', 'pct', 'random', 'round-robin']).default('exhaustive'),
         preemptions: z
           .int()
           .min(0)
@@ -159,7 +159,7 @@ export interface Lane {
 }
 
 export interface Explore {
-  readonly strategy: 'exhaustive' | 'pct' | 'random';
+  readonly strategy: 'exhaustive' | 'pct' | 'random' | 'round-robin';
   /** Most preemptions; null is no bound. */
   readonly preemptions: number | null;
   /** Most states or schedules; null leaves it to the caller. */

@@ -40,30 +40,36 @@ const makeClass = (fields: FieldSpecs, table: number): RecordClass => {
       int: {
         get() {
           this.w.touched |= mask;
+          this.w.spy?.read(this.base + off);
           return this.w.mem[this.base + off];
         },
         set(v: number) {
           this.w.touched |= mask;
+          this.w.spy?.write(this.base + off);
           this.w.setInt(this.base + off, v | 0);
         },
       },
       bool: {
         get() {
           this.w.touched |= mask;
+          this.w.spy?.read(this.base + off);
           return this.w.mem[this.base + off] !== 0;
         },
         set(v: boolean) {
           this.w.touched |= mask;
+          this.w.spy?.write(this.base + off);
           this.w.setInt(this.base + off, v ? 1 : 0);
         },
       },
       u53: {
         get() {
           this.w.touched |= mask;
+          this.w.spy?.read(this.base + off);
           return (this.w.mem[this.base + off]! >>> 0) + this.w.mem[this.base + off + 1]! * 0x1_0000_0000;
         },
         set(v: number) {
           this.w.touched |= mask;
+          this.w.spy?.write(this.base + off);
           this.w.setInt(this.base + off, v | 0);
           this.w.setInt(this.base + off + 1, Math.floor(v / 0x1_0000_0000));
         },
@@ -71,20 +77,24 @@ const makeClass = (fields: FieldSpecs, table: number): RecordClass => {
       bytes: {
         get() {
           this.w.touched |= mask;
+          this.w.spy?.read(this.base + off);
           return this.w.values[this.w.mem[this.base + off]!];
         },
         set(v: Bytes | null) {
           this.w.touched |= mask;
+          this.w.spy?.write(this.base + off);
           this.w.setValue(this.base + off, v === null ? 0 : this.w.internBytes(v));
         },
       },
       value: {
         get() {
           this.w.touched |= mask;
+          this.w.spy?.read(this.base + off);
           return this.w.values[this.w.mem[this.base + off]!];
         },
         set(v: unknown) {
           this.w.touched |= mask;
+          this.w.spy?.write(this.base + off);
           this.w.setValue(this.base + off, v === null ? 0 : this.w.internValue(v));
         },
       },
@@ -106,6 +116,12 @@ export function wordOf(table: TableName, field: string): number {
 
 const CLASSES: readonly RecordClass[] = TABLE_NAMES.map((name, table) => makeClass(fieldsOf(name), table));
 const WORDS: readonly number[] = TABLE_NAMES.map((name) => wordsOf(fieldsOf(name)));
+
+/** Listens to what closures touch: words by their address (a u53 by its low word), tables by their number. */
+export interface Spy {
+  read(at: number): void;
+  write(at: number): void;
+}
 
 /** Words of an entry of the undo log. */
 const LOG_WORDS = 4;
@@ -134,6 +150,9 @@ export class FlatWorld implements World {
    * depended on. It says "table", not "field", so that keeping it costs next to nothing.
    */
   touched = 0;
+
+  /** Told of every word that a closure reads or writes, and of every list of keys it asks for. */
+  spy: Spy | null = null;
 
   /** Interned values; index 0 is null. */
   readonly values: (Bytes | object | null)[] = [null];

@@ -148,6 +148,7 @@ describe('words', () => {
       states: 1050,
       transitions: 2000,
       complete: true,
+      reduced: false,
     } as const;
     expect(reachText(reach)).toBe('exhaustive, 1,050 states, 649,862,558 schedules');
     expect(reachText({ ...reach, preemptions: 3, schedules: 41_022 })).toBe(
@@ -156,6 +157,9 @@ describe('words', () => {
     expect(reachText({ ...reach, preemptions: 1, schedules: 1 })).toBe('≤1 preemption, 1 schedule');
     expect(reachText({ ...reach, preemptions: 1, complete: false })).toBe(
       '≤1 preemption, cut short after 1,050 states, 2,000 transitions',
+    );
+    expect(reachText({ ...reach, states: 310, schedules: 4096, reduced: true })).toBe(
+      'exhaustive, reduced to 310 states, at least 4,096 schedules',
     );
     expect(reachText({ ...reach, strategy: 'random', schedules: 10_000 })).toBe('10,000 random schedules');
   });

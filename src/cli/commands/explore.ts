@@ -1,9 +1,9 @@
 import { raceCell } from '../../compare/race.ts';
+import { reachText } from '../../explore/explore.ts';
 import { defineCommand } from '../command.ts';
 import { designNamed, mountNamed } from '../designOption.ts';
 import { EXIT } from '../errors.ts';
 import { imageOf } from '../images.ts';
-import { reachOf } from '../reachLine.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
 import { storyText } from '../story.ts';
 
@@ -17,7 +17,7 @@ export default defineCommand({
     strategy: {
       type: 'text',
       value: 'S',
-      choices: ['exhaustive', 'pct', 'random'],
+      choices: ['exhaustive', 'pct', 'random', 'round-robin'],
       summary: 'how schedules are chosen (default: what the scenario says, else exhaustive)',
     },
     preemptions: {
@@ -33,7 +33,25 @@ export default defineCommand({
       min: 1,
       summary: 'most transitions',
     },
-    schedules: { type: 'integer', value: 'N', min: 1, summary: 'how many to try, for pct and random' },
+    seconds: {
+      type: 'integer',
+      value: 'N',
+      min: 1,
+      summary: 'most seconds; then what was found so far is told',
+    },
+    reduce: {
+      type: 'flag',
+      summary:
+        'leave out interleavings that cannot matter; also done when the budget is too small for all of them',
+    },
+    schedules: { type: 'integer', value: 'N', min: 1, summary: 'how many to try, for the other strategies' },
+    depth: {
+      type: 'integer',
+      value: 'N',
+      min: 1,
+      max: 100,
+      summary: 'pct: the depth of the bugs looked for',
+    },
     seed: { type: 'integer', value: 'N', min: 0, summary: 'for pct and random' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
@@ -42,13 +60,16 @@ export default defineCommand({
     const [scenario] = loadScenarios(ctx.operands);
     const { options } = ctx;
     const mount = mountNamed(scenario!, options.mount);
+    const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
     const { cell, session } = raceCell(scenario!, imageOf(scenario!), designNamed(options.design), mount, {
       ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
       ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
       ...(options.budget === undefined ? {} : { budget: options.budget }),
       ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      stop: () => ctx.signal.aborted,
+      ...(options.depth === undefined ? {} : { depth: options.depth }),
+      ...(options.reduce ? { reduce: true } : {}),
+      stop: () => ctx.signal.aborted || performance.now() > end,
       onProgress: (states) => ctx.progress.update(`explore ${scenario!.name}`, states, null),
     });
     ctx.progress.clear();
@@ -56,7 +77,7 @@ export default defineCommand({
     else {
       for (const violation of cell.violations) ctx.out(`${storyText(session, cell, violation)}\n`);
       const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
-      ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachOf(cell)})`);
+      ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachText(cell.reach)})`);
     }
     if (cell.verdict === 'inconclusive') return EXIT.budget;
     return cell.verdict === 'violates' ? EXIT.differs : EXIT.ok;
