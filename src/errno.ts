@@ -8,6 +8,7 @@ export const ERRNO = {
   ENOENT: 2,
   EIO: 5,
   ENXIO: 6,
+  E2BIG: 7,
   EBADF: 9,
   EAGAIN: 11,
   ENOMEM: 12,

@@ -58,6 +58,8 @@ for name, result, arguments in [
     ("mount", INT, [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]),
     ("umount2", INT, [ctypes.c_char_p, INT]),
     ("unshare", INT, [INT]),
+    ("renameat2", INT, [INT, ctypes.c_char_p, INT, ctypes.c_char_p, ctypes.c_uint]),
+    ("linkat", INT, [INT, ctypes.c_char_p, INT, ctypes.c_char_p, INT]),
 ]:
     getattr(libc, name).restype, getattr(libc, name).argtypes = result, arguments
 libc.syscall.restype = ctypes.c_long
@@ -67,6 +69,7 @@ CLONE_NEWNS = 0x00020000
 MS_NOATIME, MS_REC, MS_PRIVATE = 0x400, 0x4000, 1 << 18
 SYS_OPENAT2, SYS_CACHESTAT = 437, 451
 RESOLVE_IN_ROOT = 0x10
+AT_EMPTY_PATH = 0x1000
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_CLR_FD = 0x4C82, 0x4C0A, 0x4C01
 LO_FLAGS_AUTOCLEAR = 4
 FS_IOC_GETFLAGS, FS_IOC_FIEMAP, EXT4_IOC_SHUTDOWN = 0x80086601, 0xC020660B, 0x8004587D
@@ -77,6 +80,7 @@ WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 PUNCH, COLLAPSE, ZERO, INSERT, KEEP = 2, 8, 16, 32, 1
 # Bytes of one file that a recording holds, and that one line may read.
 MOST_CONTENT = 16 << 20
+ROOT_INO = 2
 
 
 class Refused(Exception):
@@ -208,21 +212,23 @@ class Mounted:
     def parent(self, path):
         """An O_PATH descriptor of the directory that holds `path`, and the last name. Links stay inside the mount."""
         head, tail = os.path.split(path.rstrip("/"))
-        return openat2(self.root, head or "/", os.O_PATH | os.O_DIRECTORY), tail
+        slash = "/" if path.endswith("/") and tail else ""
+        return openat2(self.root, head or "/", os.O_PATH | os.O_DIRECTORY), (tail or ".") + slash
 
     def open(self, path, flags, mode=0):
         return openat2(self.root, path, flags, mode)
 
     def lstat(self, path):
-        folder, name = self.parent(path)
+        fd = openat2(self.root, path, os.O_PATH | os.O_NOFOLLOW)
         try:
-            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+            return os.fstat(fd)
         finally:
-            os.close(folder)
+            os.close(fd)
 
 
 def openat2(root, path, flags, mode=0):
-    how = struct.pack("<QQQ", flags | os.O_CLOEXEC, mode if flags & os.O_CREAT else 0, RESOLVE_IN_ROOT)
+    creates = flags & os.O_CREAT or flags & os.O_TMPFILE == os.O_TMPFILE
+    how = struct.pack("<QQQ", flags | os.O_CLOEXEC, mode if creates else 0, RESOLVE_IN_ROOT)
     return checked(libc.syscall(SYS_OPENAT2, root, path.encode(), how, SIZE(len(how))))
 
 
@@ -308,15 +314,16 @@ class Run:
 
     def watch(self, *paths):
         for path in paths:
-            if path not in self.paths:
+            path = path.rstrip("/")
+            if path and path not in self.paths:
                 self.paths.append(path)
 
     def stat_known(self):
         for path in sorted(self.paths):
-            if path.strip("/") == "":
-                continue
             try:
-                yield path, self.fs.lstat(path)
+                found = self.fs.lstat(path)
+                if found.st_ino != ROOT_INO:
+                    yield path, found
             except OSError as problem:
                 if problem.errno not in (errno.ENOENT, errno.ENOTDIR):
                     raise
@@ -418,11 +425,15 @@ class Run:
             ("append", os.O_APPEND),
             ("direct", os.O_DIRECT),
             ("sync", os.O_SYNC),
+            ("exclusive", os.O_EXCL),
+            ("nofollow", os.O_NOFOLLOW),
+            ("directory", os.O_DIRECTORY),
+            ("tmpfile", os.O_TMPFILE),
         ]:
             if c[key]:
                 flags |= flag
         self.watch(c["path"])
-        lane.files.add(OpenFile(self.fs.open(c["path"], flags, 0o600)))
+        lane.files.add(OpenFile(self.fs.open(c["path"], flags, c["mode"])))
         return {"ret": 0}
 
     def do_close(self, lane, c):
@@ -623,7 +634,7 @@ class Run:
             self.forget(found.st_ino)
 
     def do_mkdir(self, lane, c):
-        return self.at(c["path"], lambda name, folder: os.mkdir(name, 0o777, dir_fd=folder))
+        return self.at(c["path"], lambda name, folder: os.mkdir(name, c["mode"], dir_fd=folder))
 
     def do_rmdir(self, lane, c):
         self.before_unlink(c["path"], directory=True)
@@ -635,12 +646,53 @@ class Run:
 
     def do_mv(self, lane, c):
         self.watch(c["from"])
-        self.before_unlink(c["to"], directory=st.S_ISDIR(self.fs.lstat(c["from"]).st_mode))
+        flags = c["noreplace"] * 1 | c["exchange"] * 2 | c["whiteout"] * 4
         source, old = self.fs.parent(c["from"])
         try:
-            return self.at(c["to"], lambda new, folder: os.rename(old, new, src_dir_fd=source, dst_dir_fd=folder))
+            try:
+                directory = st.S_ISDIR(self.fs.lstat(c["from"]).st_mode)
+                if not flags & 3:
+                    self.before_unlink(c["to"], directory)
+            except OSError:
+                pass  # the call itself says what is wrong
+            return self.at(
+                c["to"],
+                lambda new, folder: checked(libc.renameat2(source, old.encode(), folder, new.encode(), flags)),
+            )
         finally:
             os.close(source)
+
+    def do_flink(self, lane, c):
+        fd = lane.files.get().fd
+        return self.at(
+            c["path"], lambda name, folder: checked(libc.linkat(fd, b"", folder, name.encode(), AT_EMPTY_PATH))
+        )
+
+    def do_readlink(self, lane, c):
+        folder, name = self.fs.parent(c["path"])
+        try:
+            target = os.readlink(name.encode(), dir_fd=folder)
+            return {"ret": len(target), "data": target.hex()}
+        finally:
+            os.close(folder)
+
+    def do_mknod(self, lane, c):
+        device = os.makedev(c["major"], c["minor"])
+        return self.at(c["path"], lambda name, folder: os.mknod(name, c["mode"], device, dir_fd=folder))
+
+    def do_chmod(self, lane, c):
+        self.attribute(c["path"], lambda p: os.chmod(p, c["mode"]))
+        return {"ret": 0}
+
+    def do_chown(self, lane, c):
+        uid, gid = (-1 if c[each] is None else c[each] for each in ("uid", "gid"))
+        self.attribute(c["path"], lambda p: os.chown(p, uid, gid))
+        return {"ret": 0}
+
+    def do_utimes(self, lane, c):
+        times = [c[each]["sec"] * 10**9 + c[each]["nsec"] for each in ("atime", "mtime")]
+        os.utime(lane.files.get().fd, ns=tuple(times))
+        return {"ret": 0}
 
     def do_ln(self, lane, c):
         if c["symbolic"]:
@@ -673,7 +725,8 @@ class Run:
             os.close(fd)
 
     def do_setfattr(self, lane, c):
-        self.attribute(c["path"], lambda p: os.setxattr(p, c["name"], bytes.fromhex(c["value"])))
+        flags = {None: 0, "create": os.XATTR_CREATE, "replace": os.XATTR_REPLACE}[c["only"]]
+        self.attribute(c["path"], lambda p: os.setxattr(p, c["name"], bytes.fromhex(c["value"]), flags))
         return {"ret": 0}
 
     def do_getfattr(self, lane, c):
@@ -712,6 +765,9 @@ class Run:
         for ino, fd in sorted(self.observers.items()):
             if st.S_ISREG(os.fstat(fd).st_mode):
                 checked(libc.sync_file_range(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
+        for opened in (each for lane in self.lanes.values() for each in lane.files.items):
+            if opened.ino not in self.observers and st.S_ISREG(os.fstat(opened.fd).st_mode):
+                checked(libc.sync_file_range(opened.fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
         checked(libc.sync_file_range(self.fs.device, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
         return {"ret": 0}
 
@@ -821,8 +877,10 @@ class Run:
                 folder, tail = self.fs.parent(child)
                 final["symlinks"][child] = os.readlink(tail, dir_fd=folder)
                 os.close(folder)
-            else:
+            elif st.S_ISREG(mode) or st.S_ISDIR(mode):
                 self.walk(child, final)
+            else:
+                final["links"][child] = self.fs.lstat(child).st_nlink
 
     def steps(self):
         for index, line in enumerate(self.job["lines"]):

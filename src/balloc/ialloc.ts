@@ -8,7 +8,7 @@
  * The kernel's counters of the whole volume are percpu counters: what it reads of them is what they were when they had
  * last changed by 32. The model has one CPU, and looks at the blocks' counter only when a directory is placed.
  *
- * Not modelled: default ACLs; without a journal, that the inode of a file deleted in an earlier second is left alone
+ * Not modelled: without a journal, that the inode of a file deleted in an earlier second is left alone
  * for a while (time stands still here).
  *
  * All functions run inside a step of a task with a handle.
@@ -23,6 +23,7 @@ import {
   INODE_FLAG,
   inodeLayout,
   isDir,
+  isLnk,
   isReg,
   RESERVED_INO,
   S_ISGID,
@@ -127,8 +128,9 @@ export function newInode(k: Kernel, parent: number, wantedMode: number, name: By
     inode.mode = mode;
     inode.nlink = isDir(mode) ? 2 : 1;
     inode.extraIsize = k.geo.wantExtraIsize;
-    inode.flags = inheritedFlags(from.flags, mode) | (k.geo.extents ? INODE_FLAG.extents : 0);
-    inode.iData = k.geo.extents
+    const mapped = k.geo.extents && (isReg(mode) || isDir(mode) || isLnk(mode));
+    inode.flags = inheritedFlags(from.flags, mode) | (mapped ? INODE_FLAG.extents : 0);
+    inode.iData = mapped
       ? Bytes.zero(I_BLOCK_SIZE).splice(0, Uint8Array.from(EMPTY_EXTENT_ROOT))
       : Bytes.zero(I_BLOCK_SIZE);
     inode.mayInline = k.geo.inlineData && (isReg(mode) || isDir(mode));

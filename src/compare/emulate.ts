@@ -6,7 +6,7 @@ import type { Bytes } from '../bytes/bytes.ts';
 import type { Design } from '../designs/design.ts';
 import { readMedium } from '../device/medium.ts';
 import { isErr } from '../errno.ts';
-import { inodeLayout, isDir, RESERVED_INO } from '../inode/layout.ts';
+import { inodeLayout, isDir, isReg, RESERVED_INO } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FileView, Line, LineResult } from '../scenario/ast.ts';
 import type { MountOption } from '../scenario/image.ts';
@@ -14,11 +14,13 @@ import { checkModelled, laneTask } from '../scenario/program.ts';
 import { type Session, startSession } from '../scenario/session.ts';
 import { Machine } from '../sched/machine.ts';
 import type { LineOutcome } from '../state/effects.ts';
+import { isAclIndex } from '../vfs/acl.ts';
 import { remount } from '../vfs/mount.ts';
 import { igetInode } from '../vfs/namei.ts';
 import { peekBlock, peekBytes, peekDirectory, peekFile, peekLink, peekLookup, peekRaw } from '../vfs/peek.ts';
 import { inodeLocation } from '../volume/geometry.ts';
 import type { Image } from '../volume/image.ts';
+import { aclForUser } from '../xattr/acl.ts';
 import { xattrBlockEntries, xattrBlockValue } from '../xattr/block.ts';
 import { hasIbody, ibodyEntries, ibodyValue } from '../xattr/ibody.ts';
 import { listedXattrName } from '../xattr/names.ts';
@@ -73,10 +75,12 @@ export function runLinear({ image, mount, design, lines }: LinearRun): Run {
 
 /** The paths that a line makes known: all it names but what `ls` lists and what a new symlink says. */
 function pathsOf({ command }: Line): string[] {
-  if (command.verb === 'ls') return [];
+  if (command.verb === 'ls' || command.verb === 'readlink') return [];
   if (command.verb === 'ln' && command.symbolic) return [command.to];
   return Object.entries(command).flatMap(([key, value]) =>
-    (key === 'path' || key === 'from' || key === 'to') && typeof value === 'string' ? [value] : [],
+    (key === 'path' || key === 'from' || key === 'to') && typeof value === 'string'
+      ? [value.replace(/\/+$/, '')]
+      : [],
   );
 }
 
@@ -139,10 +143,12 @@ function visit(k: Kernel, ino: number, path: string, view: View): void {
   const { size, blocks, inline } = peekFile(k, ino);
   const sight = { ino, size, blocks, inline };
   view.links[path] = k.inode(ino).nlink;
-  const xattrs = xattrsOf(k, ino);
-  if (Object.keys(xattrs).length > 0) view.xattrs[path] = xattrs;
-  if (!isDir(k.inode(ino).mode)) {
-    view.files[path] = { ...sight, content: peekBytes(k, ino, 0, size).toHex() };
+  const { mode } = k.inode(ino);
+  const seen = isReg(mode) || isDir(mode) ? xattrsOf(k, ino) : {};
+  const listed = Object.entries(seen).filter(([name]) => !name.startsWith('security.'));
+  if (listed.length > 0) view.xattrs[path] = Object.fromEntries(listed);
+  if (!isDir(mode)) {
+    if (isReg(mode)) view.files[path] = { ...sight, content: peekBytes(k, ino, 0, size).toHex() };
     return;
   }
   const entries = peekDirectory(k, ino).filter(([name]) => path !== '/' || name !== 'lost+found');
@@ -158,7 +164,7 @@ export function xattrsOf(k: Kernel, ino: number): Record<string, string> {
   const out: Record<string, string> = {};
   const add = (index: number, name: string, value: Bytes): void => {
     const full = listedXattrName(index, name);
-    if (full !== undefined) out[full] = value.toHex();
+    if (full !== undefined) out[full] = (isAclIndex(index) ? aclForUser(value) : value).toHex();
   };
   if (hasIbody(raw, k.geo.inodeSize)) {
     for (const entry of ibodyEntries(raw)) add(entry.nameIndex, entry.name, ibodyValue(raw, entry));

@@ -108,6 +108,8 @@ export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 /** A directory with it gives its group to what is made in it. */
 export const S_ISGID = 0o2000;
+export const S_ISUID = 0o4000;
+export const S_IXGRP = 0o010;
 
 export const isReg = (mode: number): boolean => (mode & S_IFMT) === S_IFREG;
 export const isDir = (mode: number): boolean => (mode & S_IFMT) === S_IFDIR;

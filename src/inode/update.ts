@@ -229,7 +229,8 @@ export function forget(k: Kernel, ino: number): void {
   inode.size = inode.disksize = 0;
   inode.mayInline = inode.xattr = inode.daAllocClose = inode.verityInProgress = false;
   inode.dirtyPages = inode.dirtyInode = inode.inlineDirty = inode.unlinked = inode.freeing = false;
-  inode.dentryDir = inode.newEntryDir = inode.lastAllocGroup = 0;
+  inode.linkable = false;
+  inode.newEntryDir = inode.lastAllocGroup = 0;
   inode.iData = null;
   inode.delayed = inode.prealloc = null;
   inode.orderedWrite = false;

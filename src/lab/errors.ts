@@ -14,6 +14,7 @@ const WORDS: Readonly<Record<Errno, string>> = {
   EPERM: 'operation not permitted',
   ENOENT: 'no such file or directory',
   EIO: 'i/o error',
+  E2BIG: 'argument list too long',
   ENXIO: 'no such device or address',
   EBADF: 'bad file descriptor',
   EAGAIN: 'resource temporarily unavailable',

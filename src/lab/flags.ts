@@ -11,9 +11,22 @@ export interface Flags {
   readonly truncate: boolean;
   readonly append: boolean;
   readonly sync: boolean;
-  /** Only numbers can say so. */
+  // Only numbers can ask for what follows.
   readonly direct: boolean;
+  readonly nofollow: boolean;
+  readonly directory: boolean;
+  readonly tmpfile: boolean;
 }
+
+/** What matters while a file is opened, and not later. */
+export const NOTHING_ASKED = {
+  create: false,
+  exclusive: false,
+  truncate: false,
+  nofollow: false,
+  directory: false,
+  tmpfile: false,
+} as const;
 
 const O = {
   WRONLY: 0o1,
@@ -24,6 +37,9 @@ const O = {
   APPEND: 0o2000,
   DSYNC: 0o10000,
   DIRECT: 0o40000,
+  DIRECTORY: 0o200000,
+  NOFOLLOW: 0o400000,
+  TMPFILE: 0o20000000,
   SYNC: 0o4010000,
 } as const;
 
@@ -36,6 +52,7 @@ export function parseFlags(flags: string | number): Flags {
   const plus = found[2] === '+';
   const create = !letters.includes('r');
   return {
+    ...NOTHING_ASKED,
     read: !create || plus,
     write: create || plus,
     create,
@@ -58,5 +75,9 @@ function ofBits(bits: number): Flags {
     append: (bits & O.APPEND) !== 0,
     sync: (bits & (O.DSYNC | O.SYNC)) !== 0,
     direct: (bits & O.DIRECT) !== 0,
+    nofollow: (bits & O.NOFOLLOW) !== 0,
+    // O_TMPFILE contains O_DIRECTORY.
+    directory: (bits & O.DIRECTORY) !== 0 && (bits & O.TMPFILE) === 0,
+    tmpfile: (bits & O.TMPFILE) !== 0,
   };
 }

@@ -2,24 +2,26 @@
  * The file system in the shape of node:fs: the synchronous calls here, the asynchronous ones in `promises`. Errors are
  * `FsError`, with node's fields and messages. Paths are absolute; there is no working directory, `f` is `/f`.
  *
- * Not here: streams, watching, permissions (the program is root), times (they stand still).
+ * Not here: streams, watching. The program is root; times stand still but for `utimesSync`.
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Op } from '../task.ts';
-import { link, symlink, unlink } from '../vfs/link.ts';
+import { linkText } from '../vfs/directory.ts';
+import { link, readlink, symlink, unlink } from '../vfs/link.ts';
 import { mkdir, rmdir } from '../vfs/mkdir.ts';
 import { withPath } from '../vfs/namei.ts';
 import { rename } from '../vfs/rename.ts';
+import { chmod, chown, type Timespec, utimens } from '../vfs/setattr.ts';
 import { getxattr, setxattr } from '../vfs/xattr.ts';
 import type { Engine } from './engine.ts';
-import { FsError } from './errors.ts';
+import { badArgument, FsError } from './errors.ts';
 import { parseFlags } from './flags.ts';
 import { type FileHandle, isText, type ReadFileOptions, type TextOptions } from './handle.ts';
 import type { Mapping } from './mapping.ts';
 import { OpenFiles } from './openFiles.ts';
-import { readDirectory, readLinkAt, statPath } from './ops.ts';
+import { readDirectory, statPath } from './ops.ts';
 import { FsPromises } from './promises.ts';
 import { Stats } from './stats.ts';
 import { xattrNames } from './views.ts';
@@ -27,6 +29,15 @@ import { xattrNames } from './views.ts';
 /** Options of writing a whole file. */
 export interface WriteFileOptions {
   readonly flag?: string;
+  /** Permissions of a new file, before the umask. */
+  readonly mode?: number;
+}
+
+function timespecOf(time: number | Date): Timespec {
+  const seconds = typeof time === 'number' ? time : time.getTime() / 1000;
+  if (!Number.isFinite(seconds)) throw badArgument('time', 'must be a finite number or a Date', time);
+  const sec = Math.floor(seconds);
+  return { sec, nsec: Math.round((seconds - sec) * 1e6) * 1000 };
 }
 
 export class LabFs {
@@ -57,9 +68,12 @@ export class LabFs {
 
   // ---- files
 
-  /** @param flags  as node has them: `r`, `r+`, `w`, `wx`, `a+`, `rs+`, …, or O_ bits */
-  openSync(path: string, flags: string | number = 'r'): FileHandle {
-    return this.#files.open(path, parseFlags(flags));
+  /**
+   * @param flags  as node has them: `r`, `r+`, `w`, `wx`, `a+`, `rs+`, …, or O_ bits (O_NOFOLLOW, O_TMPFILE, …)
+   * @param mode   permissions of a new file, before the umask of 022
+   */
+  openSync(path: string, flags: string | number = 'r', mode = 0o666): FileHandle {
+    return this.#files.open(path, parseFlags(flags), mode);
   }
 
   /** What is open, in the order in which it was opened. */
@@ -76,13 +90,13 @@ export class LabFs {
   readFileSync(path: string, options: TextOptions): string;
   readFileSync(path: string, options?: ReadFileOptions | TextOptions): Uint8Array | string {
     const flag = typeof options === 'object' ? options?.flag : undefined;
-    return this.#with(path, flag ?? 'r', (handle) =>
+    return this.#with(path, flag ?? 'r', undefined, (handle) =>
       isText(options) ? handle.readFileSync(options) : handle.readFileSync(),
     );
   }
 
   writeFileSync(path: string, data: ArrayBufferView | string, options: WriteFileOptions = {}): void {
-    this.#with(path, options.flag ?? 'w', (handle) => handle.writeFileSync(data));
+    this.#with(path, options.flag ?? 'w', options.mode, (handle) => handle.writeFileSync(data));
   }
 
   appendFileSync(path: string, data: ArrayBufferView | string): void {
@@ -90,11 +104,11 @@ export class LabFs {
   }
 
   truncateSync(path: string, length = 0): void {
-    this.#with(path, 'r+', (handle) => handle.truncateSync(length));
+    this.#with(path, 'r+', undefined, (handle) => handle.truncateSync(length));
   }
 
-  #with<T>(path: string, flags: string, body: (handle: FileHandle) => T): T {
-    const handle = this.openSync(path, flags);
+  #with<T>(path: string, flags: string, mode: number | undefined, body: (handle: FileHandle) => T): T {
+    const handle = this.openSync(path, flags, mode);
     try {
       return body(handle);
     } finally {
@@ -127,8 +141,10 @@ export class LabFs {
     return this.#call('scandir', path, (k) => readDirectory(k, path));
   }
 
-  mkdirSync(path: string): void {
-    this.#call('mkdir', path, (k) => mkdir(k, path));
+  /** @param mode  permissions, before the umask */
+  mkdirSync(path: string, mode: number | { readonly mode?: number } = {}): void {
+    const wanted = typeof mode === 'number' ? mode : mode.mode;
+    this.#call('mkdir', path, (k) => mkdir(k, path, wanted));
   }
 
   rmdirSync(path: string): void {
@@ -152,7 +168,26 @@ export class LabFs {
   }
 
   readlinkSync(path: string): string {
-    return this.#call('readlink', path, (k) => readLinkAt(k, path));
+    return linkText(this.#call('readlink', path, (k) => readlink(k, path)));
+  }
+
+  // ---- owners, permissions, times
+
+  /** @param mode  permissions, 0 to 0o7777 */
+  chmodSync(path: string, mode: number): void {
+    this.#call('chmod', path, (k) => withPath(k, path, (ino) => chmod(k, ino, mode)));
+  }
+
+  /** @param uid,gid  −1: stays */
+  chownSync(path: string, uid: number, gid: number): void {
+    const id = (asked: number): number | null => (asked === -1 ? null : asked);
+    this.#call('chown', path, (k) => withPath(k, path, (ino) => chown(k, ino, id(uid), id(gid))));
+  }
+
+  /** @param atime,mtime  seconds since 1970, with fractions, or a Date */
+  utimesSync(path: string, atime: number | Date, mtime: number | Date): void {
+    const [read, written] = [timespecOf(atime), timespecOf(mtime)];
+    this.#call('utime', path, (k) => withPath(k, path, (ino) => utimens(k, ino, read, written)));
   }
 
   // ---- attributes; node has none, these are named after the system calls

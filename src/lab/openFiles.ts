@@ -5,13 +5,12 @@
 import { isErr } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { close } from '../vfs/file.ts';
+import { close, open } from '../vfs/file.ts';
 import type { Engine } from './engine.ts';
 import { FsError } from './errors.ts';
-import type { Flags } from './flags.ts';
+import { type Flags, NOTHING_ASKED } from './flags.ts';
 import { FileHandle, type HandleMemory } from './handle.ts';
 import { Mapping } from './mapping.ts';
-import { openFile } from './ops.ts';
 
 /** Who has what open: goes with a snapshot. */
 export interface OpenMemory {
@@ -32,8 +31,8 @@ export class OpenFiles {
     this.engine = engine;
   }
 
-  open(path: string, flags: Flags): FileHandle {
-    const ino = this.engine.run(openFile(this.engine.k, path, flags));
+  open(path: string, flags: Flags, mode: number): FileHandle {
+    const ino = this.engine.run(open(this.engine.k, path, { ...flags, mode, readonly: !flags.write }));
     if (isErr(ino)) throw new FsError(ino.errno, 'open', path);
     return this.#add(ino, flags);
   }
@@ -105,8 +104,7 @@ export class OpenFiles {
     const { k } = this.engine;
     for (let slot = 0; k.file(k.task, slot).open; slot++) {
       const { ino, readonly, append, sync, direct } = k.file(k.task, slot);
-      const asked = { create: false, exclusive: false, truncate: false };
-      this.#add(ino, { ...asked, read: true, write: !readonly, append, sync, direct });
+      this.#add(ino, { ...NOTHING_ASKED, read: true, write: !readonly, append, sync, direct });
     }
     for (const slot of k.world.secondKeys('vma', k.mm)) {
       const vma = k.vma(k.mm, slot);

@@ -1,7 +1,7 @@
 /**
- * System calls that a scenario has no line for, or has with xfs_io's habits: opening with O_EXCL, stat by path,
- * the durability calls with what the plain model promises. Ops like any other: they read like the kernel's entry
- * points, and hold what they looked up until they are done.
+ * System calls that a scenario has no line for, or has with xfs_io's habits: stat by path, the durability calls with
+ * what the plain model promises. Ops like any other: they read like the kernel's entry points, and hold what they
+ * looked up until they are done.
  */
 import { err, isErr, type Result } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
@@ -11,12 +11,10 @@ import { modelPromise, modelSnapshot } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { pathPut } from '../vfs/evict.ts';
-import { open } from '../vfs/file.ts';
 import { listNames, resolve, withPath } from '../vfs/namei.ts';
-import { peekLink, peekRaw } from '../vfs/peek.ts';
+import { peekRaw } from '../vfs/peek.ts';
 import { statOf } from '../vfs/stat.ts';
 import { syncFile } from '../writeback/sync.ts';
-import type { Flags } from './flags.ts';
 
 /** Runs `body` on what a path names, the last symlink not followed. */
 function* withPathNofollow<T>(k: Kernel, path: string, body: (ino: number) => Op<Result<T>>): Op<Result<T>> {
@@ -24,26 +22,6 @@ function* withPathNofollow<T>(k: Kernel, path: string, body: (ino: number) => Op
   const ret = isErr(ino) ? ino : yield* body(ino);
   yield* call(k, 'path_put', () => pathPut(k));
   return ret;
-}
-
-/**
- * A file that this call makes is not truncated, whatever the flags: auto_da_alloc would take it for one that was.
- * @returns the inode number; EEXIST under O_EXCL, and what open(2) answers
- * @source  fs/namei.c do_open
- */
-export function* openFile(k: Kernel, path: string, flags: Flags): Op<Result<number>> {
-  const { create, exclusive, append, sync, direct } = flags;
-  let { truncate } = flags;
-  if (exclusive) {
-    const there = yield* withPathNofollow(k, path, justIt);
-    if (!isErr(there)) return err('EEXIST');
-  }
-  if (truncate) truncate = !isErr(yield* withPath(k, path, justIt));
-  return yield* open(k, path, { create, truncate, append, sync, direct, readonly: !flags.write });
-}
-
-function* justIt(ino: number): Op<Result<number>> {
-  return ino;
 }
 
 /** The fields of struct stat that the emulator has. Times are seconds since 1970. */
@@ -90,13 +68,6 @@ export function* readDirectory(k: Kernel, path: string): Op<Result<string[]>> {
     const directory = yield* step(k, 'S_ISDIR?', () => isDir(k.inode(ino).mode));
     if (!directory) return err('ENOTDIR');
     return yield* locked(k, iRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
-  });
-}
-
-/** @source fs/stat.c do_readlinkat */
-export function* readLinkAt(k: Kernel, path: string): Op<Result<string>> {
-  return yield* withPathNofollow<string>(k, path, function* (ino) {
-    return yield* step(k, 'vfs_readlink', () => peekLink(k, ino) ?? err('EINVAL'));
   });
 }
 

@@ -85,8 +85,8 @@ export class FsPromises {
     this.#fs = fs;
   }
 
-  async open(path: string, flags?: string | number): Promise<PromiseHandle> {
-    return new PromiseHandle(this.#fs.openSync(path, flags));
+  async open(path: string, flags?: string | number, mode?: number): Promise<PromiseHandle> {
+    return new PromiseHandle(this.#fs.openSync(path, flags, mode));
   }
 
   readFile(path: string, options?: ReadFileOptions): Promise<Uint8Array>;
@@ -123,8 +123,8 @@ export class FsPromises {
     return this.#fs.readdirSync(path);
   }
 
-  async mkdir(path: string): Promise<void> {
-    this.#fs.mkdirSync(path);
+  async mkdir(path: string, mode?: number | { readonly mode?: number }): Promise<void> {
+    this.#fs.mkdirSync(path, mode);
   }
 
   async rmdir(path: string): Promise<void> {
@@ -149,6 +149,18 @@ export class FsPromises {
 
   async readlink(path: string): Promise<string> {
     return this.#fs.readlinkSync(path);
+  }
+
+  async chmod(path: string, mode: number): Promise<void> {
+    this.#fs.chmodSync(path, mode);
+  }
+
+  async chown(path: string, uid: number, gid: number): Promise<void> {
+    this.#fs.chownSync(path, uid, gid);
+  }
+
+  async utimes(path: string, atime: number | Date, mtime: number | Date): Promise<void> {
+    this.#fs.utimesSync(path, atime, mtime);
   }
 
   async setxattr(path: string, name: string, value: Uint8Array | string): Promise<void> {

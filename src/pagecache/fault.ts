@@ -263,6 +263,8 @@ export function* munmap(k: Kernel, slot: number): Op<void> {
     }
     vma.live = vma.read = vma.write = vma.mayWrite = vma.shared = false;
     vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = vma.file = 0;
+    vma.dentryDir = 0;
+    vma.dentryName = null;
   });
   yield* unlock(k, mmapLock(k.mm));
 }

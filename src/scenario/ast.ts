@@ -14,6 +14,12 @@ export type Command =
       append: boolean;
       direct: boolean;
       sync: boolean;
+      exclusive: boolean;
+      nofollow: boolean;
+      directory: boolean;
+      tmpfile: boolean;
+      /** Permissions of a new file, before the umask of 022. */
+      mode: number;
     }
   | { verb: 'close' }
   | { verb: 'file'; index: number }
@@ -57,13 +63,24 @@ export type Command =
   | { verb: 'fiemap' }
   | { verb: 'seek'; whence: 'data' | 'hole'; offset: number }
   // --- names and attributes, as the shell has them
-  | { verb: 'mkdir'; path: string }
+  | { verb: 'mkdir'; path: string; mode: number }
   | { verb: 'rmdir'; path: string }
   | { verb: 'rm'; path: string }
-  | { verb: 'mv'; from: string; to: string }
+  | { verb: 'mv'; from: string; to: string; noreplace: boolean; exchange: boolean; whiteout: boolean }
   | { verb: 'ln'; from: string; to: string; symbolic: boolean }
+  /** linkat(2) of the current file with AT_EMPTY_PATH. */
+  | { verb: 'flink'; path: string }
+  | { verb: 'readlink'; path: string }
+  /** `mode` with the type; the device is 0:0 for a fifo. */
+  | { verb: 'mknod'; path: string; mode: number; major: number; minor: number }
+  | { verb: 'chmod'; path: string; mode: number }
+  /** null: stays. */
+  | { verb: 'chown'; path: string; uid: number | null; gid: number | null }
+  /** Of the current file. */
+  | { verb: 'utimes'; atime: Time; mtime: Time }
   | { verb: 'ls'; path: string }
-  | { verb: 'setfattr'; path: string; name: string; value: string }
+  /** `only`: XATTR_CREATE or XATTR_REPLACE. */
+  | { verb: 'setfattr'; path: string; name: string; value: string; only: 'create' | 'replace' | null }
   | { verb: 'getfattr'; path: string; name: string }
   | { verb: 'rmfattr'; path: string; name: string }
   // --- actors: what no user types
@@ -77,6 +94,12 @@ export type Command =
   | { verb: '@verity'; path: string }
   /** A store into the current mapping by get_user_pages that may not retry, as ptrace does it; `data` is hex. */
   | { verb: '@gup'; offset: number; length: number; data: string };
+
+/** Seconds since 1970 and nanoseconds. */
+export interface Time {
+  readonly sec: number;
+  readonly nsec: number;
+}
 
 export type Verb = Command['verb'];
 
@@ -95,7 +118,7 @@ export interface Line {
  * by kernel recordings, so that they can be compared field by field.
  *
  * `ret` is what the call returned (bytes for pwrite and pread, 0 where there is nothing to say, the offset for
- * seek). `data` is hex: bytes read by pread, mread or getfattr. `errno` is a name (`ENOSPC`); a fault that raised
+ * seek). `data` is hex: bytes read by pread, mread, getfattr or readlink. `errno` is a name (`ENOSPC`); a fault that raised
  * SIGBUS is `SIGBUS`. Exactly one of `ret` and `errno` is there.
  */
 export interface LineResult {

@@ -8,7 +8,9 @@
  *
  * Beyond xfs_io: `pwrite -x HEX off`, `mwrite -x HEX off` (literal data), `pwrite -m SRC off len` and
  * `pread -m DST off len` (the buffer is the current mapping, from byte SRC or DST of its file on), `mmap -p`
- * (MAP_PRIVATE), `mapping N` (spelled `mmap N` there; both work), `mprotect`.
+ * (MAP_PRIVATE), `mapping N` (spelled `mmap N` there; both work), `mprotect`, `open -x` (O_EXCL), `open -D`
+ * (O_DIRECTORY). Beyond the shell: `mv -x` (`--exchange` in newer coreutils), `mv -w` (RENAME_WHITEOUT), `setfattr -c`
+ * and `-r` (XATTR_CREATE, XATTR_REPLACE). `mv -n` is renameat2(2) with RENAME_NOREPLACE and answers EEXIST.
  */
 import type { Command, Line, Verb } from './ast.ts';
 import { type Place, ScenarioError } from './error.ts';
@@ -21,8 +23,8 @@ export { ScenarioError } from './error.ts';
 
 /** Most bytes one line may write: its data is carried as text. */
 export const MAX_WRITE_BYTES = 16 * 2 ** 20;
-/** XATTR_SIZE_MAX of the kernel. */
-export const MAX_XATTR_BYTES = 65536;
+/** More than XATTR_SIZE_MAX, which the kernel refuses (E2BIG). */
+export const MAX_XATTR_BYTES = 131072;
 
 /** What xfs_io fills with when `-S` is not given. */
 const PWRITE_FILL = 0xcd;
@@ -65,6 +67,8 @@ interface Grammar {
   readonly flags?: string;
   /** Letters that take an argument, with its name. */
   readonly values?: Readonly<Record<string, string>>;
+  /** Long options, without the dashes, and their letters. */
+  readonly long?: Readonly<Record<string, string>>;
   /** Letters that the real tool knows and we refuse, with what to do instead. */
   readonly refused?: Readonly<Record<string, string>>;
   build(args: Args): Command;
@@ -73,14 +77,10 @@ interface Grammar {
 const ONE_CALL = 'each system call is a line of its own';
 
 const OPEN_REFUSED = {
-  m: 'the mode of new files is fixed',
   c: 'create with -f',
   n: 'O_NONBLOCK means nothing to a regular file',
   R: 'ext4 has no realtime files',
-  T: 'O_TMPFILE is not modelled',
   P: 'O_PATH is not modelled',
-  L: 'O_NOFOLLOW is not modelled',
-  x: 'ext4 has no realtime files',
 };
 
 const PATTERN = {
@@ -93,8 +93,9 @@ const PATTERN = {
 
 const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
   open: {
-    usage: 'open [-f] [-t] [-r] [-a] [-d] [-s] PATH',
-    flags: 'ftrads',
+    usage: 'open [-f] [-t] [-r] [-a] [-d] [-s] [-x] [-D] [-L] [-T] [-m mode] PATH',
+    flags: 'ftradsxDLT',
+    values: { m: 'mode' },
     refused: OPEN_REFUSED,
     build(args) {
       const [path] = args.operands('PATH');
@@ -107,6 +108,11 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
         append: args.has('a'),
         direct: args.has('d'),
         sync: args.has('s'),
+        exclusive: args.has('x'),
+        nofollow: args.has('L'),
+        directory: args.has('D'),
+        tmpfile: args.has('T'),
+        mode: args.modeOption(0o600),
       };
     },
   },
@@ -274,7 +280,15 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
       return { verb: 'seek', whence: args.has('d') ? 'data' : 'hole', offset };
     },
   },
-  mkdir: onPath('mkdir', { p: 'one directory a line', m: 'the mode of new directories is fixed' }),
+  mkdir: {
+    usage: 'mkdir [-m mode] PATH',
+    values: { m: 'mode' },
+    refused: { p: 'one directory a line' },
+    build(args) {
+      const [path] = args.operands('PATH');
+      return { verb: 'mkdir', path: args.path(path!), mode: args.modeOption(0o777) };
+    },
+  },
   rmdir: onPath('rmdir', { p: 'one directory a line' }),
   rm: onPath('rm', {
     f: 'an error is a result: rm never asks',
@@ -283,15 +297,23 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
     d: 'directories with rmdir',
   }),
   mv: {
-    usage: 'mv FROM TO',
+    usage: 'mv [-n] [-w] [-x] FROM TO',
+    flags: 'nwx',
+    long: { 'no-clobber': 'n', whiteout: 'w', exchange: 'x' },
     refused: {
       f: 'rename(2) never asks',
-      n: 'RENAME_NOREPLACE is not modelled',
       T: 'TO is never taken as a directory to move into',
     },
     build(args) {
       const [from, to] = args.operands('FROM', 'TO');
-      return { verb: 'mv', from: args.path(from!), to: args.path(to!) };
+      return {
+        verb: 'mv',
+        from: args.path(from!),
+        to: args.path(to!),
+        noreplace: args.has('n'),
+        exchange: args.has('x'),
+        whiteout: args.has('w'),
+      };
     },
   },
   ln: {
@@ -306,25 +328,73 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
       return { verb: 'ln', from: symbolic ? from!.text : args.path(from!), to: args.path(to!), symbolic };
     },
   },
+  flink: onPath('flink'),
+  readlink: onPath('readlink'),
+  mknod: {
+    usage: 'mknod [-m mode] PATH (p | b MAJOR MINOR | c MAJOR MINOR)',
+    values: { m: 'mode' },
+    build(args) {
+      const type = args.operand(1);
+      const isDevice = type === 'b' || type === 'c';
+      const [path, kind, ...device] = isDevice
+        ? args.operands('PATH', 'TYPE', 'MAJOR', 'MINOR')
+        : args.operands('PATH', 'TYPE');
+      if (!isDevice && type !== 'p') args.fail(`${quote(kind!.text)} is no type`, 'p, b or c', kind!);
+      const [major, minor] = isDevice ? device.map((each) => args.index(each)) : [0, 0];
+      const format = type === 'p' ? 0o010000 : type === 'b' ? 0o060000 : 0o020000;
+      const mode = format | args.modeOption(0o666);
+      return { verb: 'mknod', path: args.path(path!), mode, major: major!, minor: minor! };
+    },
+  },
+  chmod: {
+    usage: 'chmod MODE PATH',
+    refused: {
+      r: 'write the mode in octal, as in chmod 444 PATH',
+      w: 'write the mode in octal, as in chmod 664 PATH',
+    },
+    build(args) {
+      const [mode, path] = args.operands('MODE', 'PATH');
+      return { verb: 'chmod', path: args.path(path!), mode: args.mode(mode!) };
+    },
+  },
+  chown: {
+    usage: 'chown [UID][:GID] PATH',
+    build(args) {
+      const [owner, path] = args.operands('UID:GID', 'PATH');
+      return { verb: 'chown', path: args.path(path!), ...args.owner(owner!) };
+    },
+  },
+  utimes: {
+    usage: 'utimes atime_sec atime_nsec mtime_sec mtime_nsec',
+    build(args) {
+      const words = args.operands('atime_sec', 'atime_nsec', 'mtime_sec', 'mtime_nsec');
+      const [asec, ansec, msec, mnsec] = words.map((word) => args.index(word));
+      return { verb: 'utimes', atime: { sec: asec!, nsec: ansec! }, mtime: { sec: msec!, nsec: mnsec! } };
+    },
+  },
   ls: onPath('ls', {
     a: 'every name is listed',
     l: 'attributes: open the file and stat',
     i: 'inode numbers are in the final report',
   }),
   setfattr: {
-    usage: 'setfattr -n NAME (-v 0xHEX | -v 0sBASE64 | -v TEXT | -V LEN) PATH | setfattr -x NAME PATH',
+    usage:
+      'setfattr [-c | -r] -n NAME (-v 0xHEX | -v 0sBASE64 | -v TEXT | -V LEN) PATH | setfattr -x NAME PATH',
+    flags: 'cr',
     values: { n: 'name', v: 'value', V: 'len', x: 'name' },
     refused: { h: 'whether a last symbolic link is followed cannot be chosen', R: 'raw mode: write 0xHEX' },
     build(args) {
       const [path] = args.operands('PATH');
       const removed = args.value('x');
       if (removed !== undefined) {
-        for (const other of ['n', 'v', 'V']) args.notBoth('x', other);
+        for (const other of ['n', 'v', 'V', 'c', 'r']) args.notBoth('x', other);
         return { verb: 'rmfattr', path: args.path(path!), name: args.name(removed) };
       }
       args.notBoth('v', 'V');
+      args.notBoth('c', 'r');
       const name = args.name(args.needed('n'));
-      return { verb: 'setfattr', path: args.path(path!), name, value: args.xattrValue() };
+      const only = args.has('c') ? 'create' : args.has('r') ? 'replace' : null;
+      return { verb: 'setfattr', path: args.path(path!), name, value: args.xattrValue(), only };
     },
   },
   getfattr: {
@@ -371,7 +441,7 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
 
 type BareVerb = Extract<Command, { verb: 'close' | 'munmap' | 'stat' | 'fsync' | 'sync' | '@flush' }>['verb'];
 type AnyBareVerb = BareVerb | 'fdatasync' | 'syncfs' | '@commit' | '@drop_caches' | '@remount' | '@crash';
-type PathVerb = 'mkdir' | 'rmdir' | 'rm' | 'ls' | '@writepages' | '@reclaim' | '@verity';
+type PathVerb = 'rmdir' | 'rm' | 'flink' | 'readlink' | 'ls' | '@writepages' | '@reclaim' | '@verity';
 type RangeVerb = 'fpunch' | 'fcollapse' | 'finsert';
 
 function bare(verb: AnyBareVerb): Grammar {
@@ -456,8 +526,39 @@ class Args {
     return this.rest;
   }
 
+  /** The text of an operand, where it is there. */
+  operand(at: number): string | undefined {
+    return this.rest[at]?.text;
+  }
+
   number(word: Word): number {
     return this.parsed(parseNumber(word.text), word);
+  }
+
+  /** Permissions in octal. */
+  mode(word: Word): number {
+    if (/^[0-7]{1,4}$/.test(word.text)) return Number.parseInt(word.text, 8);
+    return this.fail(`${quote(word.text)} is no mode`, 'octal digits, as in 644', word);
+  }
+
+  /** `-m mode`, or what it is without. */
+  modeOption(fallback: number): number {
+    const word = this.value('m');
+    return word === undefined ? fallback : this.mode(word);
+  }
+
+  /** `UID`, `UID:GID`, `:GID`. */
+  owner(word: Word): { uid: number | null; gid: number | null } {
+    const found = /^(\d+)?(?::(\d+))?$/.exec(word.text);
+    if (found === null || word.text === '') {
+      return this.fail(`${quote(word.text)} is no owner`, 'numbers, as in 1000:1000', word);
+    }
+    const id = (digits: string | undefined): number | null => {
+      if (digits === undefined) return null;
+      const number = Number(digits);
+      return number < 0xffff_ffff ? number : this.fail(`${quote(digits)} is no id`, 'below 2^32 - 1', word);
+    };
+    return { uid: id(found[1]), gid: id(found[2]) };
   }
 
   index(word: Word): number {
@@ -581,6 +682,11 @@ function readOptions(verb: Word, words: readonly Word[], grammar: Grammar, place
       operands.push(word);
       continue;
     }
+    const long = word.text.startsWith('--') ? ownValue(grammar.long, word.text.slice(2)) : undefined;
+    if (long !== undefined) {
+      take(long, word, word.column);
+      continue;
+    }
     const letters = [...word.text.slice(1)];
     for (let at = 0; at < letters.length; at++) {
       const letter = letters[at]!;
@@ -661,6 +767,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   link: 'ln',
   symlink: 'ln -s',
   readdir: 'ls',
+  mkfifo: 'mknod PATH p',
   mount: '@remount',
   umount: '@remount',
   store: 'mwrite',
@@ -672,8 +779,8 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 /** Verbs of xfs_io that have no meaning here yet. */
 const UNSUPPORTED = new Set(
   (
-    'allocsp bmap chattr chmod copy_range dedupe fadvise flink freesp fsmap funshare inode lsattr madvise mincore ' +
-    'mremap print quit reflink resvsp sendfile statfs statx swapext sync_range unresvsp utimes'
+    'allocsp bmap chattr copy_range dedupe fadvise freesp fsmap funshare inode lsattr madvise mincore ' +
+    'mremap print quit reflink resvsp sendfile statfs statx swapext sync_range unresvsp'
   ).split(' '),
 );
 

@@ -19,13 +19,14 @@ import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { fallocate } from '../vfs/fallocate.ts';
 import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
-import { link, symlink, unlink } from '../vfs/link.ts';
+import { link, linkOpenFile, mknod, readlink, symlink, unlink } from '../vfs/link.ts';
 import { mkdir, rmdir } from '../vfs/mkdir.ts';
 import { load, mmap, mprotect, msync, ownMappings, store } from '../vfs/mmap.ts';
 import { crash, dropCaches, remount } from '../vfs/mount.ts';
 import { listNames, withPath } from '../vfs/namei.ts';
 import { rename } from '../vfs/rename.ts';
 import { pread, pwrite } from '../vfs/rw.ts';
+import { chmod, chown, utimens } from '../vfs/setattr.ts';
 import { fiemap, seek, stat } from '../vfs/stat.ts';
 import { ftruncate } from '../vfs/truncate.ts';
 import { accessRemoteVm, bufferSlice, type MappedBuffer } from '../vfs/userMemory.ts';
@@ -379,17 +380,42 @@ function prepare(c: Command): Run {
         return isErr(ret) ? failed(ret.errno) : { ret };
       });
     case 'mkdir':
-      return plain('mkdir', (k) => mkdir(k, c.path));
+      return plain('mkdir', (k) => mkdir(k, c.path, c.mode));
     case 'rmdir':
       return plain('rmdir', (k) => rmdir(k, c.path));
     case 'rm':
       return plain('unlink', (k) => unlink(k, c.path));
     case 'mv':
-      return plain('rename', (k) => rename(k, c.from, c.to));
+      return plain('rename', (k) => rename(k, c.from, c.to, c));
     case 'ln':
       return c.symbolic
         ? plain('symlink', (k) => symlink(k, c.from, c.to))
         : plain('link', (k) => link(k, c.from, c.to));
+    case 'flink':
+      return onFile(function* (k, ino) {
+        return outcome(yield* call(k, 'linkat', () => linkOpenFile(k, ino, c.path)));
+      });
+    case 'readlink':
+      return function* (k) {
+        const target = yield* call(k, 'readlink', () => readlink(k, c.path));
+        return isErr(target) ? failed(target.errno) : { ret: target.length, data: target.toHex() };
+      };
+    case 'mknod':
+      return plain('mknod', (k) => mknod(k, c.path, c.mode, c));
+    case 'chmod':
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'chmod', () => chmod(k, ino, c.mode)));
+      });
+    case 'chown':
+      return onPath(c.path, function* (k, ino) {
+        yield* call(k, 'chown', () => chown(k, ino, c.uid, c.gid));
+        return { ret: 0 };
+      });
+    case 'utimes':
+      return onFile(function* (k, ino) {
+        yield* call(k, 'utimensat', () => utimens(k, ino, c.atime, c.mtime));
+        return { ret: 0 };
+      });
     case 'ls':
       return onPath(c.path, function* (k, ino) {
         const names = yield* locked(k, iRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
@@ -398,7 +424,9 @@ function prepare(c: Command): Run {
     case 'setfattr': {
       const value = Bytes.fromHex(c.value);
       return onPath(c.path, function* (k, ino) {
-        return outcome(yield* call(k, 'setxattr', () => setxattr(k, ino, c.name, value)));
+        return outcome(
+          yield* call(k, 'setxattr', () => setxattr(k, ino, c.name, value, c.only ?? undefined)),
+        );
       });
     }
     case 'rmfattr':

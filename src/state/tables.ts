@@ -136,8 +136,8 @@ export const TABLES = {
     unlinked: bool,
     /** I_FREEING: the last reference is gone, somebody is evicting it. */
     freeing: bool,
-    /** Directory of the dentry by which it was opened last: while it is open that one is referred to. 0 = none. */
-    dentryDir: int,
+    /** I_LINKABLE: made without a name by O_TMPFILE, and may get one. */
+    linkable: bool,
     /** EXT4_STATE_NEWENTRY: the directory that fsync writes too, because its entry is new. 0 = none. No journal only. */
     newEntryDir: int,
     /** Directories of a volume of several groups: ei->i_last_alloc_group + 1; 0 = none yet. */
@@ -227,8 +227,10 @@ export const TABLES = {
     /** VM_MAYWRITE: the file was open for writing. */
     mayWrite: bool,
     shared: bool,
-    /** `file.id` of the open file description it keeps alive. */
+    /** `file.id` of the open file description it keeps alive, and that one's dentry. */
     file: int,
+    dentryDir: int,
+    dentryName: bytes,
   }),
 
   /** Open files of a task. Keys: task, slot in its file list. */
@@ -241,6 +243,9 @@ export const TABLES = {
     append: bool,
     direct: bool,
     sync: bool,
+    /** f_path.dentry: the directory in which it was opened, and the name there. */
+    dentryDir: int,
+    dentryName: bytes,
   }),
 
   /** What a task is, besides where its ops stand. Key: task. */

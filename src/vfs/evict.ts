@@ -24,10 +24,11 @@ import { removeFolio } from '../pagecache/folio.ts';
 import { unmapFolio } from '../pagecache/rmap.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
+import { holdsDentry } from './dentry.ts';
 import { dirParent } from './directory.ts';
 import { dirSource } from './entry.ts';
 import { truncate } from './truncate.ts';
-import { releaseXattrBlock } from './xattr.ts';
+import { releaseXattrBlock } from './xattrSet.ts';
 
 /** The running system call refers to this inode until `pathPut`. Inside a step. */
 export function hold(k: Kernel, ino: number): void {
@@ -61,19 +62,18 @@ export function inUse(k: Kernel, ino: number): boolean {
   return k.world.firstKeys('task').some((task) => k.taskRecord(task).held?.includes(ino) ?? false);
 }
 
-/** The directory of the inode's dentry; 0 when it has none. Inside a step. */
-function dentryParent(k: Kernel, ino: number): number {
-  const { mode, dentryDir } = k.inode(ino);
-  if (!isDir(mode)) return dentryDir;
-  const parent = ino === RESERVED_INO.root ? 0 : dirParent(dirSource(k, ino));
+/** The directory that a directory is in; 0 for the root and for anything else. Inside a step. */
+function parentOfDir(k: Kernel, ino: number): number {
+  if (!isDir(k.inode(ino).mode) || ino === RESERVED_INO.root) return 0;
+  const parent = dirParent(dirSource(k, ino));
   return isErr(parent) ? 0 : parent;
 }
 
 /** A removed directory stays for what is in use and had its name there: dentries refer to their parents. */
 function isPinned(k: Kernel, dir: number): boolean {
+  if (holdsDentry(k, dir)) return true;
   return k.inodesInCore().some((ino) => {
-    if (ino === dir || (isDir(k.inode(ino).mode) && !k.inode(ino).unlinked)) return false;
-    return dentryParent(k, ino) === dir && isReferred(k, ino);
+    return ino !== dir && k.inode(ino).unlinked && parentOfDir(k, ino) === dir && isReferred(k, ino);
   });
 }
 
@@ -83,19 +83,20 @@ const isReferred = (k: Kernel, ino: number): boolean =>
 /**
  * A reference to the inode is gone. Was it the last one, of an inode without names? Then the caller must evict it, and
  * the removed directories that were there only for it. What to evict, in order. Inside a step.
+ * @param dir  the directory of the dentry that has gone with it; 0 for none
  * @source fs/dcache.c dentry_kill; fs/inode.c iput
  */
-function dyingAfter(k: Kernel, ino: number): number[] {
+function dyingAfter(k: Kernel, ino: number, dir = 0): number[] {
   const dying: number[] = [];
-  for (let here = ino; here !== 0; ) {
-    const inode = k.inode(here);
-    if (!inode.inCore || inode.freeing || isReferred(k, here)) break;
-    const above = dentryParent(k, here);
-    if (inode.unlinked) {
+  for (const start of dir === 0 ? [ino] : [ino, dir]) {
+    for (let here = start; here !== 0; ) {
+      const inode = k.inode(here);
+      if (!inode.inCore || !inode.unlinked || inode.freeing || isReferred(k, here)) break;
+      const above = parentOfDir(k, here);
       inode.freeing = true;
       dying.push(here);
+      here = above;
     }
-    here = above !== 0 && k.inode(above).inCore && k.inode(above).unlinked ? above : 0;
   }
   return dying;
 }
@@ -131,9 +132,17 @@ export function* iput(k: Kernel, ino: number): Op<void> {
   yield* evictAll(k, dying);
 }
 
-/** A file was closed or unmapped. @source fs/inode.c iput_final */
-export function* evictIfUnused(k: Kernel, ino: number): Op<void> {
-  const dying = yield* step(k, 'iput_final?', () => dyingAfter(k, ino).join(','));
+/**
+ * A file was closed or unmapped.
+ * @param dir     the directory in which it had been opened
+ * @param isHeld  the running system call refers to the inode, and lets go of it
+ * @source fs/inode.c iput_final
+ */
+export function* evictIfUnused(k: Kernel, ino: number, dir: number, isHeld = false): Op<void> {
+  const dying = yield* step(k, 'iput_final?', () => {
+    if (isHeld) unhold(k, ino);
+    return dyingAfter(k, ino, dir).join(',');
+  });
   yield* evictAll(k, dying);
 }
 

@@ -5,19 +5,21 @@
  * ones move down, and the next one, or the last, becomes current. The list of mappings works the same way.
  */
 import { discardPreallocations, writers } from '../balloc/mballoc.ts';
-import { isErr, type Result } from '../errno.ts';
+import { err, isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
 import { munmap } from '../pagecache/fault.ts';
 import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
+import { nameBytes } from '../volume/dirent.ts';
 import { filemapFlush } from '../writeback/writepages.ts';
-import { evictAll, evictIfUnused, hold, iput, pathPut, releaseHeld } from './evict.ts';
+import { evictAll, evictIfUnused, hold, pathPut, releaseHeld } from './evict.ts';
 import { closeRecord } from './mount.ts';
-import { openHeld } from './namei.ts';
+import { NEW_FILE_MODE, openHeld, openTmpfile } from './namei.ts';
 import { ftruncate } from './truncate.ts';
 
+/** Flags of open(2). What is left out is not set. */
 export interface OpenFlags {
   readonly create: boolean;
   readonly truncate: boolean;
@@ -25,6 +27,12 @@ export interface OpenFlags {
   readonly append: boolean;
   readonly direct: boolean;
   readonly sync: boolean;
+  readonly exclusive?: boolean;
+  readonly nofollow?: boolean;
+  readonly directory?: boolean;
+  readonly tmpfile?: boolean;
+  /** Permissions of a new file, before the umask. Left out: 0600. */
+  readonly mode?: number;
 }
 
 /** How many files a task has open. Inside a step. */
@@ -40,14 +48,24 @@ export function currentFile(k: Kernel): Rec<'file'> | null {
   return file.open ? file : null;
 }
 
-/** @returns the inode number; what `openHeld` and a truncation answer */
+/**
+ * A file that this call makes is not truncated: nothing takes it for one that was emptied.
+ * @returns the inode number; what `openHeld` and a truncation answer; EINVAL for flags that do not go together
+ * @source  fs/open.c build_open_flags; fs/namei.c do_open
+ */
 export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<number>> {
-  const readonly = flags.readonly && !flags.truncate;
-  const ino = yield* call(k, 'do_filp_open', () => openHeld(k, path, flags.create, readonly));
-  if (isErr(ino)) {
+  const { create, directory = false, tmpfile = false } = flags;
+  if (create && (directory || tmpfile)) return err('EINVAL');
+  if (tmpfile && flags.readonly) return err('EINVAL');
+  const how = { ...flags, readonly: flags.readonly && !flags.truncate };
+  const opened = yield* call(k, 'do_filp_open', () =>
+    tmpfile ? openTmpfile(k, path, how.mode ?? NEW_FILE_MODE) : openHeld(k, path, how),
+  );
+  if (isErr(opened)) {
     yield* call(k, 'path_put', () => pathPut(k));
-    return ino;
+    return opened;
   }
+  const { ino, dir, name, created } = opened;
   const dying = yield* step(k, 'fd_install', () => {
     const slot = openCount(k);
     const file = k.file(k.task, slot);
@@ -58,11 +76,13 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
     file.append = flags.append;
     file.direct = flags.direct;
     file.sync = flags.sync;
+    file.dentryDir = dir;
+    file.dentryName = nameBytes(name);
     k.taskRecord(k.task).file = slot;
     return releaseHeld(k);
   });
   yield* evictAll(k, dying);
-  if (flags.truncate) {
+  if (flags.truncate && !created) {
     const ret = yield* call(k, 'handle_truncate', () => ftruncate(k, ino, 0));
     if (isErr(ret)) {
       yield* call(k, 'close', () => close(k));
@@ -119,30 +139,32 @@ function* releaseFile(k: Kernel, ino: number, lastWriter: boolean): Op<void> {
 
 /** Closes the current file. What a mapping keeps alive is released when that goes. */
 export function* close(k: Kernel): Op<void> {
-  const { ino, last, lastWriter } = yield* step(k, 'filp_close', () => {
+  const { ino, dir, last, lastWriter } = yield* step(k, 'filp_close', () => {
     const file = currentFile(k)!;
     return {
       ino: file.ino,
+      dir: file.dentryDir,
       last: !isMapped(k, file.id),
       lastWriter: !file.readonly && writers(k, file.ino) === 1,
     };
   });
   if (last) yield* call(k, '__fput', () => releaseFile(k, ino, lastWriter));
   yield* step(k, 'fput', () => removeCurrent(k));
-  yield* call(k, 'iput', () => evictIfUnused(k, ino));
+  yield* call(k, 'iput', () => evictIfUnused(k, ino, dir));
 }
 
 /** munmap(2) of a whole mapping, and of the file with it when nothing else refers to it. */
 export function* unmapFile(k: Kernel, slot: number): Op<void> {
-  const { ino, id, lastWriter } = yield* step(k, 'find_vma', () => {
+  const { ino, dir, id, lastWriter } = yield* step(k, 'find_vma', () => {
     const vma = k.vma(k.mm, slot);
     hold(k, vma.ino);
-    return { ino: vma.ino, id: vma.file, lastWriter: vma.mayWrite && writers(k, vma.ino) === 1 };
+    const { ino, file: id, dentryDir: dir } = vma;
+    return { ino, dir, id, lastWriter: vma.mayWrite && writers(k, ino) === 1 };
   });
   yield* call(k, 'munmap', () => munmap(k, slot));
   const last = yield* step(k, 'fput', () => !isLive(k, id));
   if (last) yield* call(k, '__fput', () => releaseFile(k, ino, lastWriter));
-  yield* call(k, 'iput', () => iput(k, ino));
+  yield* call(k, 'iput', () => evictIfUnused(k, ino, dir, true));
 }
 
 /** Inside a step: the current entry leaves the list. */
@@ -150,8 +172,9 @@ function removeCurrent(k: Kernel): void {
   const task = k.taskRecord(k.task);
   const count = openCount(k);
   for (let slot = task.file; slot + 1 < count; slot++) {
-    const { id, ino, readonly, append, direct, sync } = k.file(k.task, slot + 1);
-    Object.assign(k.file(k.task, slot), { id, ino, readonly, append, direct, sync });
+    const { id, ino, readonly, append, direct, sync, dentryDir, dentryName } = k.file(k.task, slot + 1);
+    const moved = { id, ino, readonly, append, direct, sync, dentryDir, dentryName };
+    Object.assign(k.file(k.task, slot), moved);
   }
   closeRecord(k, k.task, count - 1);
   task.file = Math.max(0, Math.min(task.file, count - 2));

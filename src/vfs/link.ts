@@ -1,20 +1,22 @@
 /**
- * Names of what is no directory: link(2), symlink(2), unlink(2).
+ * Names of what is no directory: link(2), symlink(2), mknod(2), unlink(2).
  *
  *   sb_writers shared ▸ directory i_rwsem ▸ look again ▸ inode i_rwsem ▸ handle: one step changes directory and inode
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
-import { I_BLOCK_SIZE, isDir, S_IFLNK } from '../inode/layout.ts';
-import { orphanAdd } from '../inode/orphan.ts';
+import { I_BLOCK_SIZE, isDir, isLnk, isReg, S_IFLNK, S_IFMT } from '../inode/layout.ts';
+import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { iData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
+import { modelBirth } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { nameBytes } from '../volume/dirent.ts';
-import { addEntry, deleteEntry, initSymlinkBlock } from './entry.ts';
+import { readLink } from './directory.ts';
+import { addEntry, deleteEntry, dirSource, initSymlinkBlock } from './entry.ts';
 import { pathPut } from './evict.ts';
 import { lookupEntry, lookupHeld, makeInode, PATH_MAX, type Place, parentOf, resolve } from './namei.ts';
 
@@ -108,14 +110,23 @@ export function dropLink(k: Kernel, ino: number): void {
  * @source  fs/namei.c do_linkat, vfs_link; fs/ext4/namei.c __ext4_link
  */
 export function* link(k: Kernel, from: string, to: string): Op<Result<void>> {
-  const ret = yield* linkHeld(k, from, to);
+  const ino = yield* resolve(k, from, 'nofollow');
+  const ret = isErr(ino) ? ino : yield* linkHeld(k, ino, to);
   yield* call(k, 'path_put', () => pathPut(k));
   return ret;
 }
 
-function* linkHeld(k: Kernel, from: string, to: string): Op<Result<void>> {
-  const ino = yield* resolve(k, from, 'nofollow');
-  if (isErr(ino)) return ino;
+/**
+ * linkat(2) with AT_EMPTY_PATH: an open file gets a name, one that was made without any (O_TMPFILE) its first.
+ * @returns as `link`; ENOENT for a file that has lost all its names
+ */
+export function* linkOpenFile(k: Kernel, ino: number, to: string): Op<Result<void>> {
+  const ret = yield* linkHeld(k, ino, to);
+  yield* call(k, 'path_put', () => pathPut(k));
+  return ret;
+}
+
+function* linkHeld(k: Kernel, ino: number, to: string): Op<Result<void>> {
   const parent = yield* filenameCreate(k, to, false);
   if (isErr(parent)) return parent;
   const { dir, name } = parent;
@@ -124,17 +135,23 @@ function* linkHeld(k: Kernel, from: string, to: string): Op<Result<void>> {
   if (!isDirectory) {
     yield* lock(k, iRwsem(ino));
     const bad = yield* step(k, 'i_nlink', () => {
-      const { nlink } = k.inode(ino);
-      return nlink === 0 ? 'ENOENT' : nlink >= LINK_MAX ? 'EMLINK' : null;
+      const { nlink, linkable } = k.inode(ino);
+      return nlink === 0 && !linkable ? 'ENOENT' : nlink >= LINK_MAX ? 'EMLINK' : null;
     });
     if (bad !== null) ret = err(bad);
     else {
       yield* journalStart(k);
       ret = yield* step(k, 'ext4_link', () => {
-        k.inode(ino).nlink++;
+        const inode = k.inode(ino);
+        inode.nlink++;
         const added = addEntry(k, dir, nameBytes(name), ino);
-        if (isErr(added)) k.inode(ino).nlink--;
-        else markInodeDirty(k, ino);
+        if (isErr(added)) {
+          inode.nlink--;
+          return added;
+        }
+        markInodeDirty(k, ino);
+        if (inode.nlink === 1) orphanDel(k, ino);
+        inode.unlinked = inode.linkable = false;
         return added;
       });
       yield* journalStop(k);
@@ -176,6 +193,22 @@ function* symlinkHeld(k: Kernel, target: Bytes, path: string): Op<Result<void>> 
   return isErr(made) ? made : undefined;
 }
 
+/**
+ * readlink(2): the target, no more of it than a path may have.
+ * @returns EINVAL for what is no symlink, and what the walk answers
+ * @source  fs/stat.c do_readlinkat
+ */
+export function* readlink(k: Kernel, path: string): Op<Result<Bytes>> {
+  const ino = yield* resolve(k, path, 'nofollow');
+  const ret = isErr(ino)
+    ? ino
+    : yield* step(k, 'vfs_readlink', () =>
+        isLnk(k.inode(ino).mode) ? readLink(dirSource(k, ino)) : err('EINVAL'),
+      );
+  yield* call(k, 'path_put', () => pathPut(k));
+  return ret;
+}
+
 function initSymlink(k: Kernel, ino: number, target: Bytes): Result<void> {
   const inode = k.inode(ino);
   if (target.length < I_BLOCK_SIZE) {
@@ -187,4 +220,55 @@ function initSymlink(k: Kernel, ino: number, target: Bytes): Result<void> {
     if (isErr(made)) return made;
   }
   inode.size = inode.disksize = target.length;
+}
+
+/** A device number. */
+export interface Device {
+  readonly major: number;
+  readonly minor: number;
+}
+
+/** What a device number is in i_block: the old form where it fits, else the new one in the second word. */
+function deviceWords({ major, minor }: Device): readonly [old: number, wide: number] {
+  if (major < 256 && minor < 256) return [(major << 8) | minor, 0];
+  return [0, (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)];
+}
+
+/** The content of a new fifo, socket or device. Inside a step. @source fs/ext4/inode.c ext4_fill_raw_inode */
+export function initSpecial(k: Kernel, ino: number, device: Device): void {
+  const [old, wide] = deviceWords(device);
+  k.inode(ino).iData = Bytes.zero(I_BLOCK_SIZE).putU32(0, old).putU32(4, wide);
+  markInodeDirty(k, ino);
+}
+
+/**
+ * mknod(2). An empty regular file can be made so too.
+ * @param mode    type and permissions, before the umask
+ * @param device  of a device; 0:0 for everything else
+ * @returns EEXIST, EPERM for a directory, EINVAL for no type, ENOSPC, and what the walk answers
+ * @locks   sb_writers shared ▸ directory i_rwsem ▸ handle
+ * @source  fs/namei.c do_mknodat; fs/ext4/namei.c ext4_mknod
+ */
+export function* mknod(k: Kernel, path: string, mode: number, device: Device): Op<Result<void>> {
+  if (isDir(mode)) return err('EPERM');
+  if (isLnk(mode) || (mode & S_IFMT) === 0) return err('EINVAL');
+  const ret = yield* mknodHeld(k, path, mode, device);
+  yield* call(k, 'path_put', () => pathPut(k));
+  return ret;
+}
+
+function* mknodHeld(k: Kernel, path: string, mode: number, device: Device): Op<Result<void>> {
+  const parent = yield* filenameCreate(k, path, false);
+  if (isErr(parent)) return parent;
+  const { dir, name } = parent;
+  yield* journalStart(k);
+  const made = yield* step(k, 'ext4_mknod', () =>
+    makeInode(k, dir, name, mode, (ino) => {
+      if (isReg(mode)) modelBirth(k, ino, 0);
+      else initSpecial(k, ino, device);
+    }),
+  );
+  yield* journalStop(k);
+  yield* donePathCreate(k, dir);
+  return isErr(made) ? made : undefined;
 }

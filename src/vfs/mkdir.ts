@@ -17,9 +17,6 @@ import { iput, pathPut } from './evict.ts';
 import { donePathCreate, filenameCreate, LINK_MAX } from './link.ts';
 import { lookupEntry, lookupHeld, makeInode, parentOf } from './namei.ts';
 
-/** 0777 without the umask 022 that every lane has. */
-const NEW_DIR_MODE = S_IFDIR | 0o755;
-
 /** May it have no further directory in it? @source fs/ext4/ext4.h EXT4_DIR_LINK_MAX */
 export function isDirLinkMax(k: Kernel, dir: number): boolean {
   if (k.inode(dir).nlink < LINK_MAX) return false;
@@ -49,17 +46,18 @@ export function clearDirLinks(k: Kernel, dir: number): void {
 }
 
 /**
+ * @param mode  permissions, before the umask
  * @returns EEXIST, ENOENT, EMLINK, ENOSPC, and what the walk answers
  * @locks   sb_writers shared ▸ parent i_rwsem ▸ handle
  * @source  fs/namei.c do_mkdirat; fs/ext4/namei.c ext4_mkdir
  */
-export function* mkdir(k: Kernel, path: string): Op<Result<void>> {
-  const ret = yield* mkdirHeld(k, path);
+export function* mkdir(k: Kernel, path: string, mode = 0o777): Op<Result<void>> {
+  const ret = yield* mkdirHeld(k, path, S_IFDIR | (mode & 0o1777));
   yield* call(k, 'path_put', () => pathPut(k));
   return ret;
 }
 
-function* mkdirHeld(k: Kernel, path: string): Op<Result<void>> {
+function* mkdirHeld(k: Kernel, path: string, mode: number): Op<Result<void>> {
   const parent = yield* filenameCreate(k, path, true);
   if (isErr(parent)) return parent;
   const { dir, name } = parent;
@@ -68,7 +66,7 @@ function* mkdirHeld(k: Kernel, path: string): Op<Result<void>> {
   if (!full) {
     yield* journalStart(k);
     ret = yield* step(k, 'ext4_mkdir', (): Result<void> => {
-      const ino = makeInode(k, dir, name, NEW_DIR_MODE, (fresh) => initNewDir(k, fresh, dir));
+      const ino = makeInode(k, dir, name, mode, (fresh) => initNewDir(k, fresh, dir));
       if (isErr(ino)) return ino;
       incDirCount(k, dir);
       markInodeDirty(k, dir);

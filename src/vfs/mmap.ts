@@ -10,6 +10,7 @@ import { PAGE_SIZE } from '../kernel.ts';
 import { lock, mmapLock, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot } from '../model.ts';
 import { loadPage, storePage, vpnOf } from '../pagecache/fault.ts';
+import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFile } from '../writeback/sync.ts';
@@ -70,10 +71,20 @@ export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
       vma.mayWrite = mayWrite;
       vma.shared = shared;
       vma.file = request.file;
+      const opened = openFile(k, request.file);
+      vma.dentryDir = opened.dentryDir;
+      vma.dentryName = opened.dentryName;
     });
   }
   yield* unlock(k, mmapLock(k.mm));
   return isErr(hooked) ? hooked : slot;
+}
+
+/** The open file of this task that has the number. Inside a step. */
+function openFile(k: Kernel, id: number): Rec<'file'> {
+  const slot = k.world.secondKeys('file', k.task).find((each) => k.file(k.task, each).id === id);
+  if (slot === undefined) throw new Error(`no open file ${id}`);
+  return k.file(k.task, slot);
 }
 
 /** Stores, page by page. @returns false when a page gave SIGBUS */

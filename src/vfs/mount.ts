@@ -159,6 +159,8 @@ export function* crash(k: Kernel): Op<void> {
         const vma = k.vma(mm, slot);
         vma.live = vma.read = vma.write = vma.mayWrite = vma.shared = false;
         vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = vma.file = 0;
+        vma.dentryDir = 0;
+        vma.dentryName = null;
       }
     }
     for (const mm of k.world.firstKeys('pte')) {
@@ -177,7 +179,8 @@ export function* crash(k: Kernel): Op<void> {
 export function closeRecord(k: Kernel, task: number, slot: number): void {
   const file = k.file(task, slot);
   file.open = file.readonly = file.append = file.direct = file.sync = false;
-  file.ino = file.id = 0;
+  file.ino = file.id = file.dentryDir = 0;
+  file.dentryName = null;
 }
 
 /**

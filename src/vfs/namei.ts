@@ -11,9 +11,10 @@
  *
  * Not modelled: permissions (every lane is root), mount points, casefolding and encryption.
  */
-import { newInode } from '../balloc/ialloc.ts';
+
+import { Bytes } from '../bytes/bytes.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
-import { err, isErr, type Result } from '../errno.ts';
+import { type Errno, err, isErr, type Result } from '../errno.ts';
 import { findInlineData } from '../inline/bytes.ts';
 import { isDir, isLnk, isReg, RESERVED_INO, S_IFREG } from '../inode/layout.ts';
 import { orphanAdd } from '../inode/orphan.ts';
@@ -24,6 +25,7 @@ import { modelBirth } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import * as dirent from '../volume/dirent.ts';
+import { newInodeIn } from './acl.ts';
 import {
   type DirEntry,
   dirParent,
@@ -119,8 +121,9 @@ export interface Place {
  *   nofollow  it is looked up, and a symlink stays a symlink
  *   follow    a symlink is followed
  *   create    as follow, and it need not be there
+ *   createNofollow  as nofollow, and it need not be there
  */
-export type WalkMode = 'parent' | 'nofollow' | 'follow' | 'create';
+export type WalkMode = 'parent' | 'nofollow' | 'follow' | 'create' | 'createNofollow';
 
 const components = (path: string): string[] => path.split('/').filter((part) => part !== '');
 
@@ -145,11 +148,11 @@ export function* walk(k: Kernel, path: string, mode: WalkMode): Op<Result<Place>
     }
     const last = rest.length === 0;
     if (last && mode === 'parent') return { dir: here, name, ino: 0, slash };
-    const follow = !last || mode !== 'nofollow' || slash;
+    const follow = !last || slash || (mode !== 'nofollow' && mode !== 'createNofollow');
     const mustBeDir = !last || slash;
     const found = yield* step(k, 'link_path_walk', () => walkComponent(k, here, name, follow, mustBeDir));
     if (isErr(found)) {
-      const missing = last && mode === 'create' && found.errno === 'ENOENT';
+      const missing = last && mode.startsWith('create') && found.errno === 'ENOENT';
       return missing ? { dir: here, name, ino: 0, slash } : found;
     }
     if (typeof found === 'number') {
@@ -210,7 +213,12 @@ export function* parentOf(
 ): Op<Result<Place>> {
   const place = yield* call(k, 'path_parentat', () => walk(k, path, 'parent'));
   if (isErr(place)) return place;
-  return place.name === '' || place.name === '.' || place.name === '..' ? special(place.name) : place;
+  return isName(place.name) ? place : special(place.name);
+}
+
+/** Is the last component a name? @source include/linux/namei.h LAST_NORM */
+export function isName(last: string): boolean {
+  return last !== '' && last !== '.' && last !== '..';
 }
 
 /** The inode of a path, in core and held until `pathPut`. @returns the errno of the walk */
@@ -245,7 +253,7 @@ export function makeInode(
   init: (ino: number) => Result<void> = () => undefined,
 ): Result<number> {
   const bytes = dirent.nameBytes(name);
-  const ino = newInode(k, dir, mode, bytes);
+  const ino = newInodeIn(k, dir, mode, bytes);
   if (isErr(ino)) return ino;
   const begun = init(ino);
   if (!isErr(begun)) markInodeDirty(k, ino);
@@ -264,25 +272,24 @@ export function makeInode(
 }
 
 /**
- * Opens a path, making it when asked. The inode is held until `pathPut`.
- * @param readonly  a directory may be opened too
- * @returns the inode number; EISDIR, ENOSPC, and what the walk answers
+ * Opens a path, making it when asked. The inode and the directory it was found in are held until `pathPut`.
+ * @returns EISDIR, EEXIST, ENOTDIR, ELOOP, ENXIO, ENOSPC, and what the walk answers
  * @locks   sb_writers shared ▸ directory i_rwsem ▸ handle, only to create
- * @source  fs/namei.c path_openat, open_last_lookups, may_open; fs/ext4/namei.c ext4_create
+ * @source  fs/namei.c path_openat, open_last_lookups, do_open, may_open; fs/ext4/namei.c ext4_create
  */
-export function* openHeld(k: Kernel, path: string, create: boolean, readonly: boolean): Op<Result<number>> {
-  const place = yield* call(k, 'path_openat', () => walk(k, path, create ? 'create' : 'follow'));
+export function* openHeld(k: Kernel, path: string, how: OpenHow): Op<Result<Opened>> {
+  const { create, exclusive = false, nofollow = false } = how;
+  const mode = walkModeOf(create, nofollow || (create && exclusive));
+  const place = yield* call(k, 'path_openat', () => walk(k, path, mode));
   if (isErr(place)) return place;
   const { dir, name, ino, slash } = place;
-  if (create && (slash || name === '' || name === '.' || name === '..')) return err('EISDIR');
+  if (create && (slash || !isName(name))) return err('EISDIR');
   if (ino !== 0) {
-    const isDirectory = yield* step(k, 'may_open', () => {
-      const inode = k.inode(ino);
-      if (isDir(inode.mode)) return true;
-      inode.dentryDir = dir;
-      return false;
+    const bad = yield* step(k, 'may_open', () => {
+      hold(k, dir);
+      return mayOpen(k.inode(ino).mode, how);
     });
-    return isDirectory && (create || !readonly) ? err('EISDIR') : ino;
+    return bad === null ? { ino, dir, name, created: false } : err(bad);
   }
   yield* lock(k, sbWriters, 'shared');
   yield* lock(k, iRwsem(dir));
@@ -291,10 +298,9 @@ export function* openHeld(k: Kernel, path: string, create: boolean, readonly: bo
   if (there === 0) {
     yield* journalStart(k);
     made = yield* step(k, 'ext4_create', () => {
-      const fresh = makeInode(k, dir, name, S_IFREG | 0o600);
+      const fresh = makeInode(k, dir, name, S_IFREG | (how.mode ?? NEW_FILE_MODE));
       if (isErr(fresh)) return fresh;
       hold(k, fresh);
-      k.inode(fresh).dentryDir = dir;
       modelBirth(k, fresh, 0);
       return fresh;
     });
@@ -302,10 +308,80 @@ export function* openHeld(k: Kernel, path: string, create: boolean, readonly: bo
   }
   yield* unlock(k, iRwsem(dir));
   yield* unlock(k, sbWriters);
+  if (isErr(made)) return made;
   // Somebody else made the name meanwhile: it is opened as any other.
-  return there === 0 || isErr(there)
-    ? made
-    : yield* call(k, 'step_into', () => openHeld(k, path, create, readonly));
+  return there === 0
+    ? { ino: made, dir, name, created: true }
+    : yield* call(k, 'step_into', () => openHeld(k, path, how));
+}
+
+/** What open(2) is asked for; the flags of `OpenFlags` that matter to the name. */
+export interface OpenHow {
+  readonly create: boolean;
+  readonly exclusive?: boolean;
+  readonly nofollow?: boolean;
+  readonly directory?: boolean;
+  /** A directory may be opened too. */
+  readonly readonly: boolean;
+  /** Permissions of a new file, before the umask. Left out: 0600, as xfs_io has it. */
+  readonly mode?: number;
+}
+
+/** Permissions of a new file when nobody says which. */
+export const NEW_FILE_MODE = 0o600;
+
+/** What was opened, and by which dentry. */
+export interface Opened {
+  readonly ino: number;
+  readonly dir: number;
+  readonly name: string;
+  /** This call made it: FMODE_CREATED. */
+  readonly created: boolean;
+}
+
+const walkModeOf = (create: boolean, nofollow: boolean): WalkMode =>
+  create ? (nofollow ? 'createNofollow' : 'create') : nofollow ? 'nofollow' : 'follow';
+
+/** Why something that is there is not opened; null when it is. @source fs/namei.c do_open, may_open */
+function mayOpen(mode: number, { create, exclusive, directory, readonly }: OpenHow): Errno | null {
+  if (create && exclusive === true) return 'EEXIST';
+  if (isDir(mode)) return create || !readonly ? 'EISDIR' : null;
+  if (directory === true) return 'ENOTDIR';
+  if (isLnk(mode)) return 'ELOOP';
+  return isReg(mode) ? null : 'ENXIO';
+}
+
+/**
+ * A file without a name (O_TMPFILE), held: an orphan from the beginning, which linkat(2) may give a name.
+ * @param path  the directory whose file system, group, owner and default ACL it gets
+ * @returns ENOTDIR, ENOSPC, and what the walk answers
+ * @locks   sb_writers shared ▸ handle; the directory is not locked
+ * @source  fs/namei.c do_tmpfile, vfs_tmpfile; fs/ext4/namei.c ext4_tmpfile
+ */
+export function* openTmpfile(k: Kernel, path: string, mode: number): Op<Result<Opened>> {
+  const dir = yield* resolve(k, path);
+  if (isErr(dir)) return dir;
+  yield* lock(k, sbWriters, 'shared');
+  const bad = yield* step(k, 'vfs_tmpfile', () => checkDir(k, dir)?.errno ?? null);
+  let made: Result<number> = bad === null ? 0 : err(bad);
+  if (bad === null) {
+    yield* journalStart(k);
+    made = yield* step(k, 'ext4_tmpfile', () => {
+      const fresh = newInodeIn(k, dir, S_IFREG | mode, Bytes.zero(0));
+      if (isErr(fresh)) return fresh;
+      const inode = k.inode(fresh);
+      inode.nlink = 0;
+      inode.unlinked = inode.linkable = true;
+      orphanAdd(k, fresh);
+      markInodeDirty(k, fresh);
+      hold(k, fresh);
+      modelBirth(k, fresh, 0);
+      return fresh;
+    });
+    yield* journalStop(k);
+  }
+  yield* unlock(k, sbWriters);
+  return isErr(made) ? made : { ino: made, dir, name: '', created: true };
 }
 
 /**
@@ -324,7 +400,7 @@ export function lookupHeld(k: Kernel, dir: number, name: string): Result<number>
 
 /** As `openHeld`, for a caller that has the volume to itself. */
 export function* openPath(k: Kernel, path: string, create: boolean): Op<Result<number>> {
-  const ino = yield* openHeld(k, path, create, false);
+  const opened = yield* openHeld(k, path, { create, readonly: false });
   yield* pathPut(k);
-  return ino;
+  return isErr(opened) ? opened : opened.ino;
 }

@@ -1,50 +1,55 @@
 /**
- * setxattr(2), getxattr(2), removexattr(2): in the inode body first, then in the external block.
- *
- * `system.data` is invisible here, and never pushed out to make room. Inodes with the same set of external
- * xattrs share one block. Not modelled: ea_inode values, ACL encoding.
+ * setxattr(2), getxattr(2), removexattr(2). How xattrs are stored is in `xattrSet.ts`, what ACLs are in `acl.ts`.
  */
-
-import { freeBlocks, newBlock } from '../balloc/mballoc.ts';
 import type { Bytes } from '../bytes/bytes.ts';
-import { rawInode, readBuffer, setBuffer, setRawInode } from '../device/buffer.ts';
-import {
-  dirtyMetadata,
-  getInodeWriteAccess,
-  getWriteAccess,
-  journalStart,
-  journalStop,
-} from '../device/journal.ts';
+import { journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
-import { findInlineDataNolock } from '../inline/ops.ts';
-import { markInodeDirty } from '../inode/update.ts';
+import { isDir, isLnk, isReg } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { iRwsem, lock, locked, sbWriters, unlock, xattrSem } from '../locks/lock.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
 import { retryAlloc } from '../writeback/writepages.ts';
-import * as block from '../xattr/block.ts';
-import { findIbodyEntry, hasIbody, hasXattrSpace, ibodyValue, setIbodyEntry } from '../xattr/ibody.ts';
-import { resolveXattrName, XATTR_VALUE_MAX } from '../xattr/names.ts';
-import { cacheXattrBlock, findXattrBlock, uncacheXattrBlock } from './xattrCache.ts';
+import { aclForUser } from '../xattr/acl.ts';
+import { resolveXattrName, XATTR_INDEX, XATTR_VALUE_MAX } from '../xattr/names.ts';
+import { isAclIndex, setAclXattr } from './acl.ts';
+import { findXattr, setXattrHandle, type XattrOnly } from './xattrSet.ts';
+
+/** `user.` is for files and directories only. Inside a step. @source fs/xattr.c xattr_permission */
+function isPermitted(k: Kernel, ino: number, index: number): boolean {
+  const { mode } = k.inode(ino);
+  return index !== XATTR_INDEX.user || isReg(mode) || isDir(mode);
+}
 
 /**
  * @param value  null removes
- * @returns      ENOSPC, ENODATA, EOPNOTSUPP, ERANGE
+ * @param only   'create': it must not be there, 'replace': it must
+ * @returns      ENOSPC, ENODATA, EEXIST, EPERM, EOPNOTSUPP, ERANGE, E2BIG; of ACLs also EINVAL and EACCES
  * @locks        sb_writers shared ▸ i_rwsem ▸ handle ▸ xattr_sem exclusive
- * @source       fs/ext4/xattr.c ext4_xattr_set_handle
+ * @source       fs/xattr.c do_setxattr; fs/ext4/xattr.c ext4_xattr_set
  */
-export function* setxattr(k: Kernel, ino: number, fullName: string, value: Bytes | null): Op<Result<void>> {
+export function* setxattr(
+  k: Kernel,
+  ino: number,
+  fullName: string,
+  value: Bytes | null,
+  only?: XattrOnly,
+): Op<Result<void>> {
   const name = resolveXattrName(fullName);
   if (isErr(name)) return name;
-  if (value !== null && value.length > XATTR_VALUE_MAX) return err('ENOSPC');
+  if (value !== null && value.length > XATTR_VALUE_MAX) return err('E2BIG');
+  const { nameIndex, name: rest } = name;
   yield* lock(k, sbWriters, 'shared');
   yield* lock(k, iRwsem(ino));
   let ret: Result<void> = undefined;
   for (let retries = 1; ; retries++) {
     yield* journalStart(k);
     yield* lock(k, xattrSem(ino));
-    ret = yield* step(k, 'ext4_xattr_set_handle', () => setHandle(k, ino, name.nameIndex, name.name, value));
+    ret = yield* step(k, 'ext4_xattr_set_handle', () => {
+      if (!isPermitted(k, ino, nameIndex)) return err('EPERM');
+      if (isAclIndex(nameIndex)) return setAclXattr(k, ino, nameIndex, value);
+      return setXattrHandle(k, ino, nameIndex, rest, value, value === null ? 'replace' : only);
+    });
     yield* unlock(k, xattrSem(ino));
     yield* journalStop(k);
     if (!(yield* retryAlloc(k, ret, retries))) break;
@@ -54,153 +59,20 @@ export function* setxattr(k: Kernel, ino: number, fullName: string, value: Bytes
   return ret;
 }
 
-/** Inside a step. */
-function setHandle(k: Kernel, ino: number, index: number, name: string, value: Bytes | null): Result<void> {
-  const inode = k.inode(ino);
-  const raw = rawInode(k, ino);
-  const room = hasXattrSpace(raw, k.geo.inodeSize);
-  const inBody = room ? findIbodyEntry(raw, index, name) : undefined;
-  if (isErr(inBody)) return inBody;
-  const outside =
-    inode.fileAcl === 0 ? undefined : block.findXattrBlockEntry(readBuffer(k, inode.fileAcl), index, name);
-  if (isErr(outside)) return outside;
-  if (value === null) {
-    if (inBody !== undefined) setBody(k, ino, index, name, null);
-    else if (outside !== undefined) {
-      const removed = setOutside(k, ino, index, name, null);
-      if (isErr(removed)) return removed;
-    } else return err('ENODATA');
-    markInodeDirty(k, ino);
-    return;
-  }
-  if (inBody !== undefined && ibodyValue(raw, inBody).equals(value)) return;
-  if (outside !== undefined && block.xattrBlockValue(readBuffer(k, inode.fileAcl), outside).equals(value))
-    return;
-  const body = room ? setBody(k, ino, index, name, value) : err('ENOSPC');
-  if (!isErr(body)) {
-    if (outside !== undefined) {
-      const removed = setOutside(k, ino, index, name, null);
-      if (isErr(removed)) return removed;
-    }
-  } else {
-    if (body.errno !== 'ENOSPC') return body;
-    const put = setOutside(k, ino, index, name, value);
-    if (isErr(put)) return put;
-    if (inBody !== undefined) setBody(k, ino, index, name, null);
-  }
-  markInodeDirty(k, ino);
-}
-
-/** @source fs/ext4/xattr.c ext4_xattr_ibody_set */
-function setBody(k: Kernel, ino: number, index: number, name: string, value: Bytes | null): Result<void> {
-  const next = setIbodyEntry(rawInode(k, ino), index, name, value);
-  if (isErr(next)) return next;
-  getInodeWriteAccess(k, ino);
-  setRawInode(k, ino, next);
-  k.inode(ino).xattr = hasIbody(next, k.geo.inodeSize);
-  return findInlineDataNolock(k, ino);
-}
-
 /**
- * The external block with this xattr set or removed: changed in place when nobody shares it, cloned otherwise, and
- * given up for an identical one that is known.
- * @source fs/ext4/xattr.c ext4_xattr_block_set
- */
-function setOutside(k: Kernel, ino: number, index: number, name: string, value: Bytes | null): Result<void> {
-  const old = k.inode(ino).fileAcl;
-  let base = block.emptyXattrBlock(k.blockSize);
-  let alone = false;
-  if (old !== 0) {
-    getWriteAccess(k, old);
-    base = readBuffer(k, old);
-    alone = block.xattrBlockRefcount(base) === 1;
-    if (alone) uncacheXattrBlock(k, old);
-    else base = block.withRefcount(base, 1);
-  }
-  const next =
-    value === null
-      ? block.removeXattrBlockEntry(base, index, name)
-      : block.setXattrBlockEntry(base, index, name, value);
-  if (isErr(next)) return next;
-  if (alone) putXattrBlock(k, ino, old, next);
-  const chosen = block.isEmptyXattrBlock(next) ? 0 : placeOutside(k, ino, next, alone ? old : 0);
-  if (isErr(chosen)) return chosen;
-  k.inode(ino).fileAcl = chosen;
-  if (old !== 0 && old !== chosen) dropXattrBlock(k, ino, old);
-}
-
-/**
- * Where this content lives: an identical block with one more user, the block it was changed in, or a new one. Every
- * user counts a shared block in its i_blocks.
- */
-function placeOutside(k: Kernel, ino: number, content: Bytes, inPlace: number): Result<number> {
-  const same = findXattrBlock(k, content);
-  if (same !== 0) {
-    if (same === inPlace) return same;
-    const bytes = readBuffer(k, same);
-    getWriteAccess(k, same);
-    putXattrBlock(k, ino, same, block.withRefcount(bytes, block.xattrBlockRefcount(bytes) + 1));
-    k.inode(ino).blocks += k.blockSize / 512;
-    return same;
-  }
-  const home = inPlace === 0 ? newBlock(k, ino, false) : inPlace;
-  if (isErr(home)) return home;
-  if (inPlace === 0) {
-    getWriteAccess(k, home);
-    putXattrBlock(k, ino, home, content);
-  }
-  cacheXattrBlock(k, home);
-  return home;
-}
-
-function putXattrBlock(k: Kernel, ino: number, home: number, content: Bytes): void {
-  setBuffer(k, home, block.sealXattrBlock(content, home, k.geo.csumSeed));
-  dirtyMetadata(k, home, ino);
-}
-
-/** One user less; the block is freed with the last. @source fs/ext4/xattr.c ext4_xattr_release_block */
-function dropXattrBlock(k: Kernel, ino: number, home: number): void {
-  const bytes = readBuffer(k, home);
-  const users = block.xattrBlockRefcount(bytes);
-  if (users === 1) {
-    uncacheXattrBlock(k, home);
-    freeBlocks(k, ino, home, 1, true);
-    return;
-  }
-  getWriteAccess(k, home);
-  putXattrBlock(k, ino, home, block.withRefcount(bytes, users - 1));
-  k.inode(ino).blocks -= k.blockSize / 512;
-}
-
-/** Lets go of the external block of an inode that is going away. Inside a step with a handle. @source ext4_xattr_delete_inode */
-export function releaseXattrBlock(k: Kernel, ino: number): void {
-  const { fileAcl } = k.inode(ino);
-  if (fileAcl === 0) return;
-  k.inode(ino).fileAcl = 0;
-  dropXattrBlock(k, ino, fileAcl);
-}
-
-/**
- * @returns ENODATA, EOPNOTSUPP
+ * @returns ENODATA, EOPNOTSUPP, ERANGE
  * @locks   xattr_sem shared
- * @source  fs/ext4/xattr.c ext4_xattr_get
+ * @source  fs/xattr.c do_getxattr; fs/ext4/xattr.c ext4_xattr_get
  */
 export function* getxattr(k: Kernel, ino: number, fullName: string): Op<Result<Bytes>> {
   const name = resolveXattrName(fullName);
   if (isErr(name)) return name;
   return yield* locked(k, xattrSem(ino), 'shared', 'ext4_xattr_get', (): Result<Bytes> => {
-    const raw = rawInode(k, ino);
-    const inBody = hasIbody(raw, k.geo.inodeSize)
-      ? findIbodyEntry(raw, name.nameIndex, name.name)
-      : undefined;
-    if (isErr(inBody)) return inBody;
-    if (inBody !== undefined) return ibodyValue(raw, inBody);
-    const { fileAcl } = k.inode(ino);
-    if (fileAcl === 0) return err('ENODATA');
-    const bytes = readBuffer(k, fileAcl);
-    cacheXattrBlock(k, fileAcl);
-    const found = block.findXattrBlockEntry(bytes, name.nameIndex, name.name);
-    if (isErr(found)) return found;
-    return found === undefined ? err('ENODATA') : block.xattrBlockValue(bytes, found);
+    if (!isPermitted(k, ino, name.nameIndex)) return err('ENODATA');
+    const isAcl = isAclIndex(name.nameIndex);
+    if (isAcl && isLnk(k.inode(ino).mode)) return err('EOPNOTSUPP');
+    const found = findXattr(k, ino, name.nameIndex, name.name);
+    if (found === undefined) return err('ENODATA');
+    return isErr(found) || !isAcl ? found : aclForUser(found);
   });
 }

@@ -494,6 +494,53 @@ describe('handles', () => {
   });
 });
 
+describe('owners, permissions, times', () => {
+  const O = nodeFs.constants;
+
+  it('are set as asked, under the umask of 022', () => {
+    const { fs } = createLab();
+    fs.writeFileSync('/f', 'x');
+    expect(fs.statSync('/f').mode).toBe(0o100644);
+    fs.openSync('/g', 'w', 0o4777).closeSync();
+    expect(fs.statSync('/g').mode).toBe(0o104755);
+    fs.mkdirSync('/d', { mode: 0o1777 });
+    expect(fs.statSync('/d').mode).toBe(0o041755);
+    fs.chmodSync('/d', 0o2777);
+    fs.chownSync('/d', 1000, 70000);
+    fs.mkdirSync('/d/e');
+    expect(fs.statSync('/d/e')).toMatchObject({ mode: 0o042755, uid: 0, gid: 70000 });
+    fs.chownSync('/d/e', 5, -1);
+    expect(fs.statSync('/d/e')).toMatchObject({ uid: 5, gid: 70000 });
+    fs.utimesSync('/f', 1000.5, new Date(2_000_000));
+    expect(fs.statSync('/f')).toMatchObject({ atimeMs: 1_000_000, mtimeMs: 2_000_000 });
+  });
+
+  it('opens without following, directories only, without a name', () => {
+    const { fs } = createLab();
+    fs.writeFileSync('/f', 'x');
+    fs.symlinkSync('f', '/l');
+    const code = (path: string, flags: number): unknown => {
+      try {
+        fs.openSync(path, flags).closeSync();
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code;
+      }
+      return 'opened';
+    };
+    expect(code('/l', O.O_RDONLY)).toBe('opened');
+    expect(code('/l', O.O_RDONLY | O.O_NOFOLLOW)).toBe('ELOOP');
+    expect(code('/f', O.O_RDONLY | O.O_DIRECTORY)).toBe('ENOTDIR');
+    expect(code('/l', O.O_RDWR | O.O_CREAT | O.O_EXCL)).toBe('EEXIST');
+    const TMPFILE = 0o20200000;
+    const before = fs.readdirSync('/');
+    const file = fs.openSync('/', O.O_RDWR | TMPFILE);
+    file.writeSync('no name');
+    expect(fs.readdirSync('/')).toEqual(before);
+    expect(file.statSync().nlink).toBe(0);
+    file.closeSync();
+  });
+});
+
 describe('attributes', () => {
   it('are set, read, listed, removed', () => {
     const { fs } = createLab();

@@ -143,7 +143,7 @@ describe('diff', () => {
     lab.fs.writeFileSync('/f', 'a');
     const said = lines(lab.diff(before));
     expect(said).toContain('inode 12 flags: 0 → inlineData');
-    expect(said).toContain('inode 12 mode: 00 → 0100600');
+    expect(said).toContain('inode 12 mode: 00 → 0100644');
   });
 });
 
@@ -185,7 +185,7 @@ describe('looking', () => {
     const view = lab.inode('/f');
     expect(view).toMatchObject({
       ino: 12,
-      fields: { sizeLo: 50, linksCount: 1, extraIsize: 32, mode: 0o100600 },
+      fields: { sizeLo: 50, linksCount: 1, extraIsize: 32, mode: 0o100644 },
       xattrs: { 'user.tag': bytes('value') },
       inline: { off: 164, size: 60 },
       extents: [],

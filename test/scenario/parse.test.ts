@@ -83,7 +83,21 @@ describe('Which numbers does a line take?', () => {
 });
 
 describe('What does each verb mean?', () => {
-  const file = { create: false, truncate: false, readonly: false, append: false, direct: false, sync: false };
+  const file = {
+    create: false,
+    truncate: false,
+    readonly: false,
+    append: false,
+    direct: false,
+    sync: false,
+    exclusive: false,
+    nofollow: false,
+    directory: false,
+    tmpfile: false,
+    mode: 0o600,
+  };
+  const xattr = { verb: 'setfattr', path: '/f', name: 'user.a', only: null };
+  const mv = { verb: 'mv', from: '/a', to: '/b', noreplace: false, exchange: false, whiteout: false };
   it.each<[string, object]>([
     ['open /f', { verb: 'open', path: '/f', ...file }],
     ['open -f -t /f', { verb: 'open', path: '/f', ...file, create: true, truncate: true }],
@@ -91,6 +105,20 @@ describe('What does each verb mean?', () => {
       'open -fads "/a b"',
       { verb: 'open', path: '/a b', ...file, create: true, append: true, direct: true, sync: true },
     ],
+    [
+      'open -fxLD -m 4755 /f',
+      {
+        verb: 'open',
+        path: '/f',
+        ...file,
+        create: true,
+        exclusive: true,
+        nofollow: true,
+        directory: true,
+        mode: 0o4755,
+      },
+    ],
+    ['open -T /', { verb: 'open', path: '/', ...file, tmpfile: true }],
     ['open /f -r', { verb: 'open', path: '/f', ...file, readonly: true }],
     ['close', { verb: 'close' }],
     ['file 1', { verb: 'file', index: 1 }],
@@ -140,18 +168,35 @@ describe('What does each verb mean?', () => {
     ['fiemap -v', { verb: 'fiemap' }],
     ['seek -d 0', { verb: 'seek', whence: 'data', offset: 0 }],
     ['seek 60 -h', { verb: 'seek', whence: 'hole', offset: 60 }],
-    ['mkdir /d', { verb: 'mkdir', path: '/d' }],
+    ['mkdir /d', { verb: 'mkdir', path: '/d', mode: 0o777 }],
+    ['mkdir -m 700 /d', { verb: 'mkdir', path: '/d', mode: 0o700 }],
     ['rmdir /d', { verb: 'rmdir', path: '/d' }],
     ['rm /f', { verb: 'rm', path: '/f' }],
-    ['mv /a /b', { verb: 'mv', from: '/a', to: '/b' }],
+    ['mv /a /b', mv],
+    ['mv -n /a /b', { ...mv, noreplace: true }],
+    ['mv -x /a /b', { ...mv, exchange: true }],
+    ['mv --exchange /a /b', { ...mv, exchange: true }],
+    ['mv -wn /a /b', { ...mv, noreplace: true, whiteout: true }],
+    ['flink /f', { verb: 'flink', path: '/f' }],
+    ['readlink /l', { verb: 'readlink', path: '/l' }],
+    ['mknod /p p', { verb: 'mknod', path: '/p', mode: 0o010666, major: 0, minor: 0 }],
+    ['mknod -m 600 /c c 1 3', { verb: 'mknod', path: '/c', mode: 0o020600, major: 1, minor: 3 }],
+    ['mknod /b b 300 70000', { verb: 'mknod', path: '/b', mode: 0o060666, major: 300, minor: 70000 }],
+    ['chmod 2755 /d', { verb: 'chmod', path: '/d', mode: 0o2755 }],
+    ['chown 5 /f', { verb: 'chown', path: '/f', uid: 5, gid: null }],
+    ['chown 5:6 /f', { verb: 'chown', path: '/f', uid: 5, gid: 6 }],
+    ['chown :6 /f', { verb: 'chown', path: '/f', uid: null, gid: 6 }],
+    ['utimes 1 2 3 4', { verb: 'utimes', atime: { sec: 1, nsec: 2 }, mtime: { sec: 3, nsec: 4 } }],
     ['ln /a /b', { verb: 'ln', from: '/a', to: '/b', symbolic: false }],
     ['ln -s a/b /c', { verb: 'ln', from: 'a/b', to: '/c', symbolic: true }],
     ['ls /', { verb: 'ls', path: '/' }],
-    ['setfattr -n user.a -v 0x00FF /f', { verb: 'setfattr', path: '/f', name: 'user.a', value: '00ff' }],
-    ['setfattr -n user.a -v 0sQUI= /f', { verb: 'setfattr', path: '/f', name: 'user.a', value: '4142' }],
-    ["setfattr -n user.a -v 'é b' /f", { verb: 'setfattr', path: '/f', name: 'user.a', value: 'c3a92062' }],
-    ['setfattr -n user.a -v "" /f', { verb: 'setfattr', path: '/f', name: 'user.a', value: '' }],
-    ['setfattr -n user.a -V 3 /f', { verb: 'setfattr', path: '/f', name: 'user.a', value: '767676' }],
+    ['setfattr -n user.a -v 0x00FF /f', { ...xattr, value: '00ff' }],
+    ['setfattr -n user.a -v 0sQUI= /f', { ...xattr, value: '4142' }],
+    ["setfattr -n user.a -v 'é b' /f", { ...xattr, value: 'c3a92062' }],
+    ['setfattr -n user.a -v "" /f', { ...xattr, value: '' }],
+    ['setfattr -n user.a -V 3 /f', { ...xattr, value: '767676' }],
+    ['setfattr -c -n user.a -v 1 /f', { ...xattr, value: '31', only: 'create' }],
+    ['setfattr -r -n user.a -v 1 /f', { ...xattr, value: '31', only: 'replace' }],
     ['setfattr -x user.a /f', { verb: 'rmfattr', path: '/f', name: 'user.a' }],
     ['getfattr -n user.a /f', { verb: 'getfattr', path: '/f', name: 'user.a' }],
     ['rmfattr -n user.a /f', { verb: 'rmfattr', path: '/f', name: 'user.a' }],
@@ -185,14 +230,22 @@ describe('What does each verb mean?', () => {
       PATH: '/f',
       FROM: '/f',
       TO: '/g',
+      MODE: '644',
+      UID: '5',
+      GID: '6',
+      atime_sec: '1',
+      atime_nsec: '2',
+      mtime_sec: '3',
+      mtime_nsec: '4',
     };
     for (const { verb, usage } of verbs()) {
       const plain = usage
+        .replace('[UID][:GID]', 'UID')
         .replace(/\[[^\]]*\]/g, '')
         .replace(/\((.*?) \|[^)]*\)/, '$1')
         .split('|')[0]!
         .replace('-v 0xHEX', '-v 0x41')
-        .replace(/\b[A-Za-z]+\b/g, (word) => fill[word] ?? word);
+        .replace(/\b[A-Za-z_]+\b/g, (word) => fill[word] ?? word);
       expect(command(plain.replace(/ +/g, ' ')).verb).toBe(verb);
     }
   });
@@ -223,7 +276,13 @@ describe('What does a malformed line say?', () => {
     ['open ""', 6, 'empty path'],
     ['open /f /g', 9, 'unexpected "/g"'],
     ['open -F /f', 6, 'unknown option -F for open (did you mean -f?)'],
-    ['open -m 600 /f', 6, 'open -m is not supported'],
+    ['open -m 9 /f', 9, '"9" is no mode'],
+    ['open -P /f', 6, 'O_PATH is not modelled'],
+    ['mknod /p q', 10, '"q" is no type'],
+    ['mknod /c c 1', 1, 'mknod needs MINOR'],
+    ['chmod u+x /f', 7, 'octal digits'],
+    ['chown root /f', 7, '"root" is no owner'],
+    ['mv --frob /a /b', 4, 'unknown option'],
     ['close 1', 7, 'unexpected "1"'],
     ['file', 1, 'file needs N'],
     ['file -1', 6, 'unknown option -1 for file (numbers are 0 or more)'],
@@ -280,7 +339,7 @@ describe('What does a malformed line say?', () => {
     ['setfattr -n user.a -v 0s! /f', 25, '! outside quotes'],
     ["setfattr -n user.a -v '0s!' /f", 23, 'is not base64'],
     ['setfattr -n user.a -v 1 -V 2 /f', 28, '-v and -V do not go together'],
-    ['setfattr -n user.a -V 65537 /f', 23, 'longer than an attribute may be'],
+    ['setfattr -n user.a -V 131073 /f', 23, 'longer than an attribute may be'],
     ['setfattr -x user.a -n user.b /f', 23, '-x and -n do not go together'],
     ['getfattr -d /f', 10, 'name one attribute with -n'],
     ['@writepages', 1, '@writepages needs PATH'],
