@@ -29,6 +29,8 @@ export interface MountOptions {
    * I/O. Never without delalloc. @source fs/ext4/ext4_jbd2.h ext4_should_dioread_nolock
    */
   readonly dioreadNolock: boolean;
+  /** barrier, the default: a commit flushes the device's cache before its record and with it. Only a crash can tell. */
+  readonly barrier: boolean;
   /** auto_da_alloc, the default: close flushes a file that was truncated to zero and written again. */
   readonly autoDaAlloc: boolean;
 }

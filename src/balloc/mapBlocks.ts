@@ -12,6 +12,7 @@
 import { readBuffer } from '../device/buffer.ts';
 import { addOrderedInode, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { shouldOrderData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -149,7 +150,7 @@ export function createBlock(
   tree.flush();
   if (isErr(mapped)) return mapped;
   dropDelayed(k, ino, lblk, lblk + mapped.length);
-  const ordered = mapped.state === 'mapped' && mapped.isNew && isReg(k.inode(ino).mode);
+  const ordered = mapped.state === 'mapped' && mapped.isNew && shouldOrderData(k, ino);
   if (ordered) {
     const start = lblk * k.blockSize;
     addOrderedInode(k, ino, start, start + mapped.length * k.blockSize - 1, !flags.ioSubmit);

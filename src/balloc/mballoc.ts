@@ -18,8 +18,9 @@
  *
  * All functions run inside a step; those that change bitmaps belong to a task with a handle.
  */
-import { forgetBuffer } from '../device/journal.ts';
+import { forgetBuffer, revokeBlock } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { shouldJournalData, shouldWritebackData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GroupPrealloc, InodePrealloc } from '../state/tables.ts';
@@ -651,16 +652,19 @@ export function freeBlocks(
   metadata: boolean = !isReg(k.inode(ino).mode),
 ): void {
   const { sb } = k;
+  const revoked = shouldJournalData(k, ino) && k.mount.data !== 'journal';
+  const deferred = k.hasJournal && (metadata || !shouldWritebackData(k, ino));
   for (let at = start; at < start + count; ) {
     const group = groupOfBlock(k.geo, at);
     const first = groupFirstBlock(k.geo, group);
     const length = Math.min(start + count, first + blocksInGroup(k.geo, group)) - at;
-    if (metadata) for (let block = at; block < at + length; block++) forgetBuffer(k, block);
+    for (let block = at; block < at + length; block++) {
+      if (metadata) forgetBuffer(k, block);
+      else if (revoked) revokeBlock(k, block);
+    }
     const bits = readBlockBitmap(k, group, readDesc(k, group));
     changeBlocks(k, group, clearBits(bits, at - first, length));
-    if (k.hasJournal && (metadata || k.mount.data !== 'writeback')) {
-      sb.freed = [...(sb.freed ?? []), [at, length] as const];
-    }
+    if (deferred) sb.freed = [...(sb.freed ?? []), [at, length] as const];
     sb.freeBlocks += length;
     at += length;
   }

@@ -10,11 +10,13 @@
 import { journalStop, stopHandle } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WriteBegin } from '../hooks.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { lock, unlock, xattrSem } from '../locks/lock.ts';
 import { blockCommitWrite, blockWriteBegin, daGetBlockPrep, getBlockCreate } from '../pagecache/buffers.ts';
 import { markFolioDirty, unlockFolio } from '../pagecache/folio.ts';
+import { journalledCommitWrite } from '../pagecache/journalled.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { inlineEnd, updateInodeSize } from '../vfs/aops.ts';
@@ -38,7 +40,8 @@ function* endInline(k: Kernel, ino: number, pos: number, len: number, copied: nu
     return err(ready.errno);
   }
   yield* step(k, 'repair: block_write_end', () => {
-    blockCommitWrite(k, ino, 0, pos, pos + copied);
+    if (shouldJournalData(k, ino)) journalledCommitWrite(k, ino, 0, pos, pos + copied);
+    else blockCommitWrite(k, ino, 0, pos, pos + copied);
     markFolioDirty(k, ino, 0);
     updateInodeSize(k, ino, pos + copied);
   });

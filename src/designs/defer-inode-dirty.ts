@@ -86,7 +86,7 @@ export const deferInodeDirty: Design = defineDesign(deferComplete, {
       inode.dirtyPages = true;
     },
     releaseFolio(k, ino, index) {
-      return index !== 0 || !k.inode(ino).inlineDirty;
+      return deferComplete.hooks.releaseFolio(k, ino, index) && (index !== 0 || !k.inode(ino).inlineDirty);
     },
   },
 });

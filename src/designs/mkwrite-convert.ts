@@ -11,10 +11,12 @@
 import { journalStart, journalStop } from '../device/journal.ts';
 import type { InlineVerdict } from '../hooks.ts';
 import { convertInlineDataToExtent, destroyInline } from '../inline/ops.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock } from '../locks/lock.ts';
 import { blockDirtyFolio, mappingTagged } from '../pagecache/folio.ts';
+import { holdsJournalled } from '../pagecache/journalled.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { convert, daWriteBegin, daWriteEnd, pageMkwrite, writeBegin, writeEnd } from '../vfs/aops.ts';
@@ -80,12 +82,12 @@ export const mkwriteConvert: Design = defineDesign(null, {
     dirtyFolio(k, ino, index) {
       const folio = k.folio(ino, index);
       const owner = k.lockRecord(folioLock(ino, index)).owner;
-      k.warnOn('dirty-unlocked', owner === 0 && !folio.dirty);
+      k.warnOn('dirty-unlocked', owner === 0 && !folio.dirty && !shouldJournalData(k, ino));
       k.warnOn('dirty-no-buffers', !folio.buffers);
       blockDirtyFolio(k, ino, index);
     },
-    releaseFolio() {
-      return true;
+    releaseFolio(k, ino, index) {
+      return !holdsJournalled(k, ino, index);
     },
   },
 });

@@ -13,8 +13,8 @@
  *
  * A metadata block that is freed is revoked: what older transactions logged of it is not replayed over what the
  * block is used for next, and it is not given out again before that transaction is committed. Blocks of directories,
- * symlinks and xattrs are; a file block that was journalled through the bdev cache is not, as in the kernel
- * (ext4_free_blocks forgets only directories and links).
+ * symlinks and xattrs are, and data of chattr +j; another file block that was journalled through the bdev cache is not,
+ * as in the kernel (get_default_free_blocks_flags). Under data=journal nothing is ever revoked.
  *
  * Not modelled here: credits and log space (a log that is a quarter full of what is home loses it), fast commits.
  * The task that asks for a commit carries it out; the jbd2 thread has no life of its own unless a scenario gives
@@ -37,7 +37,7 @@ export function journalStart(k: Kernel): Request<void> {
   return waitFor(
     k,
     'jbd2_journal_start',
-    () => k.taskRecord(k.task).handle > 0 || !k.journal.locked,
+    () => mayStart(k),
     () => {
       const task = k.taskRecord(k.task);
       task.handle++;
@@ -71,6 +71,11 @@ export function stopHandle(k: Kernel): void {
   if (k.sink.listen !== null) k.emit({ type: 'release', lock: 'jbd2_handle', mode: 'shared', instance: '0' });
 }
 
+/** Does the journal take another handle, or has this task one to nest in? Inside a step. */
+export function mayStart(k: Kernel): boolean {
+  return hasHandle(k) || !(k.journal.locked || k.journal.barrier);
+}
+
 /** Does this task have an open handle? Inside a step. @source ext4_journal_current_handle */
 export function hasHandle(k: Kernel): boolean {
   return k.taskRecord(k.task).handle > 0;
@@ -102,8 +107,9 @@ export function dirtyMetadata(k: Kernel, block: number, assocIno = 0): void {
 }
 
 /**
- * Inside a step: a metadata block is freed. Its content is nobody's any more, here and in the log.
- * @source fs/ext4/ext4_jbd2.c __ext4_forget; fs/jbd2/revoke.c jbd2_journal_revoke
+ * Inside a step: a metadata block is freed. Its content is nobody's any more, here and in the log. Under data=journal
+ * there is no revoke: whatever uses the block next is in the log, too.
+ * @source fs/ext4/ext4_jbd2.c __ext4_forget
  */
 export function forgetBuffer(k: Kernel, block: number): void {
   getWriteAccess(k, block);
@@ -111,12 +117,18 @@ export function forgetBuffer(k: Kernel, block: number): void {
   buf.running = buf.dirty = false;
   buf.assoc = 0;
   if (k.hasJournal) {
-    buf.revoke |= TX_RUNNING;
+    if (k.mount.data !== 'journal') revokeBlock(k, block);
     k.journal.running = true;
   }
   if (buf.committing) return;
   buf.cached = false;
   buf.data = null;
+}
+
+/** Inside a step: what the log has of a block is not replayed. @source fs/jbd2/revoke.c jbd2_journal_revoke */
+export function revokeBlock(k: Kernel, block: number): void {
+  k.buf(block).revoke |= TX_RUNNING;
+  k.journal.running = true;
 }
 
 /** ext4_update_inode_fsync_trans: which transaction fsync and fdatasync of this inode must commit. */
@@ -130,10 +142,11 @@ export function updateFsyncTrans(k: Kernel, ino: number, datasync: boolean): voi
 /**
  * Puts bytes [start, end] of a file on the list of ordered data: the commit waits for them, and writes them first when
  * `write` is set now or was set before while the inode was in core.
+ * Journalled data is put there too, so that the commit write-protects it.
  * @source fs/ext4/ext4_jbd2.h ext4_jbd2_inode_add_write, ext4_jbd2_inode_add_wait; fs/jbd2/transaction.c jbd2_journal_file_inode
  */
 export function addOrderedInode(k: Kernel, ino: number, start: number, end: number, write: boolean): void {
-  if (!k.hasJournal || k.mount.data !== 'ordered') return;
+  if (!k.hasJournal) return;
   const inode = k.inode(ino);
   const fresh = inode.orderedEnd === 0;
   inode.orderedStart = fresh ? start : Math.min(inode.orderedStart, start);
@@ -143,14 +156,24 @@ export function addOrderedInode(k: Kernel, ino: number, start: number, end: numb
   k.journal.running = true;
 }
 
+/** What a commit needs of file data, which is above the journal. All but `submit` are inside a step. */
+export interface FileData {
+  /** Writes the already mapped dirty data of an inode; of journalled data, write-protects it. */
+  submit(ino: number): Op<void>;
+  /** Journalled data: the running transaction becomes the committing one. */
+  switch(): void;
+  /** Journalled data: home blocks and bytes that the committing transaction logs. */
+  blocks(): readonly (readonly [block: number, data: Bytes])[];
+  /** Journalled data: the log has it. */
+  refile(): void;
+}
+
 /**
  * Commits the running transaction and waits for a commit that is under way.
- * @param submitData  writes the already mapped dirty data of an inode (ordered mode); a hook because file data
- *                    is above the journal
  * @locks   waits for all handles of the transaction (jbd2_handle, exclusive)
  * @source  fs/jbd2/commit.c jbd2_journal_commit_transaction
  */
-export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>): Op<void> {
+export function* journalCommit(k: Kernel, files: FileData): Op<void> {
   if (!k.hasJournal) return;
   const mine = yield* waitFor(
     k,
@@ -181,6 +204,7 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
         }
         if (buf.revoke !== 0) buf.revoke = TX_COMMITTING;
       }
+      files.switch();
       const inodes: number[] = [];
       for (const ino of k.inodesInCore()) {
         const inode = k.inode(ino);
@@ -195,13 +219,16 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
       return inodes.join(',');
     },
   );
-  for (const ino of ordered === '' ? [] : ordered.split(',').map(Number)) yield* submitData(ino);
+  for (const ino of ordered === '' ? [] : ordered.split(',').map(Number)) yield* files.submit(ino);
   yield* step(k, 'write commit record', () => {
     const all = k.world.firstKeys('buf');
     const blocks = all.filter((block) => k.buf(block).committing);
     const revoked = all.filter((block) => (k.buf(block).revoke & TX_COMMITTING) !== 0);
     const entry: LoggedTransaction = {
-      blocks: blocks.map((block) => [block, k.buf(block).frozen ?? bufferBytes(k, block)] as const),
+      blocks: [
+        ...blocks.map((block) => [block, k.buf(block).frozen ?? bufferBytes(k, block)] as const),
+        ...files.blocks(),
+      ],
       ...(revoked.length === 0 ? {} : { revoked }),
     };
     for (const block of blocks) {
@@ -212,6 +239,7 @@ export function* journalCommit(k: Kernel, submitData: (ino: number) => Op<void>)
       // or was freed meanwhile.
       if (!buf.running && (buf.revoke & TX_RUNNING) === 0) buf.dirty = true;
     }
+    files.refile();
     for (const block of revoked) k.buf(block).revoke &= ~TX_COMMITTING;
     for (const ino of k.inodesInCore()) {
       const inode = k.inode(ino);
@@ -289,7 +317,8 @@ export function replay(k: Kernel): void {
 export function dropTransactions(k: Kernel): void {
   const { journal } = k;
   journal.updates = 0;
-  journal.locked = journal.committing = journal.running = false;
+  journal.locked = journal.barrier = journal.committing = journal.running = false;
+  journal.detached = null;
 }
 
 /** The inode's block gets write access. */

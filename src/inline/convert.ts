@@ -14,6 +14,7 @@ import { cleanBdevAlias } from '../device/buffer.ts';
 import { addOrderedInode, journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { isErr, type Result } from '../errno.ts';
+import { shouldOrderData } from '../inode/journalMode.ts';
 import { hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
@@ -164,7 +165,7 @@ function becomeBlock(k: Kernel, ino: number, block: number): void {
   k.inode(ino).iData = root;
   markInodeDirty(k, ino);
   updateFsyncTrans(k, ino, true);
-  addOrderedInode(k, ino, 0, k.blockSize - 1, true);
+  if (shouldOrderData(k, ino)) addOrderedInode(k, ino, 0, k.blockSize - 1, true);
   createEmptyBuffers(k, ino, 0);
   const bh = k.fbuf(ino, 0);
   bh.state = (bh.state & BH.dirty) | BH.mapped | BH.uptodate;

@@ -9,7 +9,7 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { inodeBlock, rawInode, setRawInode } from '../device/buffer.ts';
-import { dirtyMetadata, getInodeWriteAccess, hasHandle, updateFsyncTrans } from '../device/journal.ts';
+import { dirtyMetadata, getInodeWriteAccess, mayStart, updateFsyncTrans } from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Rec } from '../state/tables.ts';
@@ -133,7 +133,7 @@ export function fileModified(k: Kernel, ino: number): Request<void> {
   return waitFor(
     k,
     'file_update_time',
-    () => hasHandle(k) || !k.journal.locked,
+    () => mayStart(k),
     () => markInodeDirty(k, ino),
   );
 }

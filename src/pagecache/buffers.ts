@@ -7,10 +7,11 @@ import { daMapBlocks, type Mapping, mapBlocks } from '../balloc/mapBlocks.ts';
 import { cleanBdevAlias } from '../device/buffer.ts';
 import { readMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { BH } from '../state/tables.ts';
+import { BH, TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
 import {
@@ -22,8 +23,10 @@ import {
   markFolioDirty,
   setFolioData,
   unlockFolio,
+  unmapJournalled,
   zeroFolio,
 } from './folio.ts';
+import { dataWriteAccess, journalledZeroNew } from './journalled.ts';
 
 export type GetBlock = (k: Kernel, ino: number, lblk: number) => Op<Result<void>>;
 
@@ -127,6 +130,7 @@ export function* blockWriteBegin(
     }
     yield* step(k, 'fill around the range', () => {
       const bh = k.fbuf(ino, lblk);
+      if (shouldJournalData(k, ino)) dataWriteAccess(k, ino, index, start, end);
       if (!mapped && (bh.state & BH.new) !== 0) {
         if (k.folio(ino, index).uptodate) {
           bh.state |= BH.uptodate;
@@ -150,7 +154,12 @@ export function* blockWriteBegin(
       }
     });
   }
-  if (isErr(failure)) yield* step(k, 'folio_zero_new_buffers', () => zeroNewBuffers(k, ino, index, from, to));
+  if (isErr(failure)) {
+    yield* step(k, 'folio_zero_new_buffers', () => {
+      if (shouldJournalData(k, ino)) journalledZeroNew(k, ino, index, from, to);
+      else zeroNewBuffers(k, ino, index, from, to);
+    });
+  }
   return failure;
 }
 
@@ -192,8 +201,9 @@ export function blockCommitWrite(k: Kernel, ino: number, index: number, from: nu
 }
 
 /**
- * Inside a step: buffers that lie wholly in [from, to) of a folio lose everything.
- * @source fs/buffer.c block_invalidate_folio, discard_buffer
+ * Inside a step: buffers that lie wholly in [from, to) of a folio lose everything. What a commit is still writing to the
+ * log can go only with the whole folio.
+ * @source fs/buffer.c block_invalidate_folio, discard_buffer; fs/jbd2/transaction.c jbd2_journal_invalidate_folio
  */
 export function invalidateBuffers(k: Kernel, ino: number, index: number, from: number, to: number): void {
   if (!k.folio(ino, index).buffers) return;
@@ -202,6 +212,8 @@ export function invalidateBuffers(k: Kernel, ino: number, index: number, from: n
     if (start + k.blockSize > to) return;
     if (start < from) continue;
     const bh = k.fbuf(ino, lblk);
+    if (k.warnOn('invalidate-committing', (bh.tx & TX_COMMITTING) !== 0)) return;
+    unmapJournalled(k, ino, lblk);
     bh.state &= ~(BH.mapped | BH.new | BH.delay | BH.unwritten | BH.dirty);
     bh.block = 0;
   }

@@ -12,10 +12,11 @@
  * waits for nothing, as on most disks.
  */
 import { Bytes } from '../bytes/bytes.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, lock, unlock } from '../locks/lock.ts';
-import { BH } from '../state/tables.ts';
+import { BH, TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
 
@@ -40,6 +41,13 @@ export function setFolioData(k: Kernel, ino: number, index: number, data: Bytes)
 export function zeroFolio(k: Kernel, ino: number, index: number, from: number, to: number): void {
   const data = folioData(k, ino, index);
   if (!data.isZero(from, to)) setFolioData(k, ino, index, data.fillRange(0, from, to));
+}
+
+/** The bytes of a block as the folio has them. */
+export function blockData(k: Kernel, ino: number, lblk: number): Bytes {
+  const index = Math.floor(lblk / k.blocksPerPage);
+  const at = (lblk - index * k.blocksPerPage) * k.blockSize;
+  return folioData(k, ino, index).slice(at, at + k.blockSize);
 }
 
 /** Logical blocks of a page, first to last. */
@@ -89,6 +97,21 @@ export function createEmptyBuffers(k: Kernel, ino: number, index: number): void 
   }
 }
 
+/**
+ * Inside a step: a buffer goes with the part of the file it holds: the running transaction lets go of it, the committing one keeps
+ * the bytes.
+ * @source fs/jbd2/transaction.c journal_unmap_buffer
+ */
+export function unmapJournalled(k: Kernel, ino: number, lblk: number): void {
+  const bh = k.fbuf(ino, lblk);
+  if ((bh.tx & TX_COMMITTING) !== 0) {
+    const data = bh.frozen ?? blockData(k, ino, lblk);
+    k.journal.detached = [...(k.journal.detached ?? []), [bh.block, data] as const];
+  }
+  if (bh.tx !== 0) bh.tx = 0;
+  if (bh.frozen !== null) bh.frozen = null;
+}
+
 /** Inside a step: takes the buffer heads away. @source fs/buffer.c try_to_free_buffers */
 export function dropBuffersOf(k: Kernel, ino: number, index: number): void {
   const folio = k.folio(ino, index);
@@ -96,6 +119,7 @@ export function dropBuffersOf(k: Kernel, ino: number, index: number): void {
   folio.buffers = false;
   for (const lblk of blocksOfPage(k, index)) {
     const bh = k.fbuf(ino, lblk);
+    unmapJournalled(k, ino, lblk);
     bh.state = 0;
     bh.block = 0;
   }
@@ -110,10 +134,14 @@ export function setFolioDirty(k: Kernel, ino: number, index: number): void {
   k.inode(ino).dirtyPages = true;
 }
 
-/** Inside a step: buffers and folio. @source fs/buffer.c block_dirty_folio */
+/**
+ * Inside a step: buffers and folio. Buffers of journalled data stay as they are: the journal says when they are dirty.
+ * @source fs/buffer.c block_dirty_folio; fs/ext4/inode.c ext4_journalled_dirty_folio
+ */
 export function blockDirtyFolio(k: Kernel, ino: number, index: number): void {
   const folio = k.folio(ino, index);
-  if (folio.buffers) for (const lblk of blocksOfPage(k, index)) k.fbuf(ino, lblk).state |= BH.dirty;
+  if (folio.buffers && !shouldJournalData(k, ino))
+    for (const lblk of blocksOfPage(k, index)) k.fbuf(ino, lblk).state |= BH.dirty;
   setFolioDirty(k, ino, index);
 }
 

@@ -3,6 +3,7 @@
  */
 import { addOrderedInode } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
+import { shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { BH } from '../state/tables.ts';
@@ -20,6 +21,7 @@ import {
   unlockFolio,
   zeroFolio,
 } from './folio.ts';
+import { dataWriteAccess, dirtyJournalledData } from './journalled.ts';
 import { folioMkclean } from './rmap.ts';
 
 /**
@@ -109,9 +111,12 @@ export function* blockZeroPageRange(k: Kernel, ino: number, from: number, length
       bh.state |= BH.uptodate;
     }
     const at = offsetIn(from);
+    const journalled = shouldJournalData(k, ino);
+    if (journalled) dataWriteAccess(k, ino, index, at, at + length);
     zeroFolio(k, ino, index, at, at + length);
-    markBufferDirty(k, ino, lblk);
-    addOrderedInode(k, ino, from, from + length - 1, true);
+    if (journalled) dirtyJournalledData(k, ino, lblk);
+    else markBufferDirty(k, ino, lblk);
+    if (shouldOrderData(k, ino)) addOrderedInode(k, ino, from, from + length - 1, true);
   });
   yield* unlockFolio(k, ino, index);
 }

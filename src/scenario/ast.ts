@@ -54,6 +54,8 @@ export type Command =
   | { verb: 'fzero'; offset: number; length: number; keepSize: boolean }
   | { verb: 'fcollapse'; offset: number; length: number }
   | { verb: 'finsert'; offset: number; length: number }
+  /** chattr +j and -j on the current file: EXT4_JOURNAL_DATA_FL. */
+  | { verb: 'chattr'; journalData: boolean }
   | { verb: 'fsync' }
   | { verb: 'fdatasync' }
   | { verb: 'sync' }

@@ -42,6 +42,7 @@ export const MOUNT_OPTIONS = [
   ['data=ordered', 'data=journal', 'data=writeback'],
   ['dioread_nolock', 'dioread_lock'],
   ['auto_da_alloc', 'noauto_da_alloc'],
+  ['barrier', 'nobarrier'],
 ] as const;
 
 export type MountOption = (typeof MOUNT_OPTIONS)[number][number];

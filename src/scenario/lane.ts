@@ -19,7 +19,7 @@ import { parseLine } from './parse.ts';
 
 const ON_FILE: ReadonlySet<Verb> = new Set<Verb>([
   ...(['close', 'pwrite', 'pread', 'mmap', 'truncate', 'falloc', 'fpunch', 'fzero', 'fcollapse'] as const),
-  ...(['finsert', 'fsync', 'fdatasync', 'syncfs', 'stat', 'fiemap', 'seek'] as const),
+  ...(['finsert', 'fsync', 'fdatasync', 'syncfs', 'stat', 'fiemap', 'seek', 'chattr'] as const),
 ]);
 const ON_MAPPING: ReadonlySet<Verb> = new Set<Verb>([
   ...(['munmap', 'mwrite', 'mread', 'msync', 'mprotect', '@gup'] as const),

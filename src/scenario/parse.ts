@@ -11,6 +11,7 @@
  * (MAP_PRIVATE), `mapping N` (spelled `mmap N` there; both work), `mprotect`, `open -x` (O_EXCL), `open -D`
  * (O_DIRECTORY). Beyond the shell: `mv -x` (`--exchange` in newer coreutils), `mv -w` (RENAME_WHITEOUT), `setfattr -c`
  * and `-r` (XATTR_CREATE, XATTR_REPLACE). `mv -n` is renameat2(2) with RENAME_NOREPLACE and answers EEXIST.
+ * `chattr +j` is chattr(1), here on the current file.
  */
 import type { Command, Line, Verb } from './ast.ts';
 import { type Place, ScenarioError } from './error.ts';
@@ -242,6 +243,19 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
   },
   fcollapse: ranged('fcollapse'),
   finsert: ranged('finsert'),
+  chattr: {
+    usage: 'chattr (+j | -j)',
+    flags: 'j',
+    build(args) {
+      if (args.has('j')) {
+        args.operands();
+        return { verb: 'chattr', journalData: false };
+      }
+      const [flag] = args.operands('+j');
+      if (flag!.text !== '+j') args.fail(`the only flag is j, not ${quote(flag!.text)}`, undefined, flag!);
+      return { verb: 'chattr', journalData: true };
+    },
+  },
   fsync: bare('fsync'),
   fdatasync: bare('fdatasync'),
   sync: bare('sync'),
@@ -779,7 +793,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 /** Verbs of xfs_io that have no meaning here yet. */
 const UNSUPPORTED = new Set(
   (
-    'allocsp bmap chattr copy_range dedupe fadvise freesp fsmap funshare inode lsattr madvise mincore ' +
+    'allocsp bmap copy_range dedupe fadvise freesp fsmap funshare inode lsattr madvise mincore ' +
     'mremap print quit reflink resvsp sendfile statfs statx swapext sync_range unresvsp'
   ).split(' '),
 );

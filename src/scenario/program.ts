@@ -17,6 +17,7 @@ import type { TaskSpec } from '../sched/machine.ts';
 import type { LineOutcome } from '../state/effects.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
+import { setJournalFlag } from '../vfs/chattr.ts';
 import { fallocate } from '../vfs/fallocate.ts';
 import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
 import { link, linkOpenFile, mknod, readlink, symlink, unlink } from '../vfs/link.ts';
@@ -354,6 +355,10 @@ function prepare(c: Command): Run {
         { readonly: 'EBADF' },
       );
     }
+    case 'chattr':
+      return onFile(function* (k, ino) {
+        return outcome(yield* call(k, 'ioctl', () => setJournalFlag(k, ino, c.journalData)));
+      });
     case 'fsync':
       return durable(false);
     case 'fdatasync':

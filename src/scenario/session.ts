@@ -44,6 +44,7 @@ export function mountOptions(options: readonly MountOption[], hasJournal: boolea
     delalloc,
     data: data ?? (hasJournal ? 'ordered' : 'writeback'),
     dioreadNolock: delalloc && !options.includes('dioread_lock'),
+    barrier: !options.includes('nobarrier'),
     autoDaAlloc: !options.includes('noauto_da_alloc'),
   };
 }
@@ -100,8 +101,6 @@ export function startSession(
   if (blockSize > 4096)
     throw new ScenarioError(`blocks of ${blockSize} bytes are larger than a page`, { file });
   const mount = mountOptions(options, hasJournal);
-  if (mount.data === 'journal')
-    throw new ScenarioError('data=journal is not modelled by the emulator yet', { file });
   const world = new FlatWorld();
   const k = makeKernel(world, image, mount, design);
   mountVolume(k);

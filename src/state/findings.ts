@@ -56,6 +56,11 @@ export const FINDINGS = {
     'WARN_ON_ONCE(!folio_buffers(folio))',
     'fs/ext4/inode.c ext4_dirty_folio',
   ),
+  'invalidate-committing': spec(
+    'warn-on',
+    'WARN_ON(__ext4_journalled_invalidate_folio(folio, offset, length) < 0)',
+    'fs/ext4/inode.c ext4_journalled_invalidate_folio',
+  ),
   'dirty-unlocked': spec(
     'warn-on',
     'WARN_ON_ONCE(!folio_test_locked(folio) && !folio_test_dirty(folio))',

@@ -174,11 +174,15 @@ export const TABLES = {
     updates: int,
     /** T_LOCKED: a commit waits for updates to drain; new handles wait. */
     locked: bool,
+    /** j_barrier_count: new handles wait, whatever the transaction. */
+    barrier: bool,
     /** A transaction is between T_LOCKED and its commit record. */
     committing: bool,
     /** The running transaction has something to commit. */
     running: bool,
     log: value<readonly LoggedTransaction[]>(),
+    /** File blocks that the committing transaction still has to log, although their folios are gone. */
+    detached: value<readonly (readonly [block: number, data: Bytes])[]>(),
   }),
 
   /** A folio of a file's page cache (order 0). Keys: inode number, page index. */
@@ -199,7 +203,14 @@ export const TABLES = {
   }),
 
   /** A buffer head of a file block. Keys: inode number, logical block. */
-  fbuf: table('fbuf', ['ino', 'lblk'], { state: int, block: int }),
+  fbuf: table('fbuf', ['ino', 'lblk'], {
+    state: int,
+    block: int,
+    /** Journalled data: on the list of the running, of the committing transaction, as a mask of their ages. */
+    tx: int,
+    /** Journalled data: what the committing transaction logs, when the running one changes the block again. */
+    frozen: bytes,
+  }),
 
   /** Page-table entries. Keys: mm, virtual page number. */
   pte: table('pte', ['mm', 'vpn'], {

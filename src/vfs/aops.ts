@@ -7,7 +7,7 @@
  */
 
 import { nondaSwitch } from '../balloc/balloc.ts';
-import { journalStart, journalStop, stopHandle } from '../device/journal.ts';
+import { addOrderedInode, journalStart, journalStop, stopHandle } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { VmaView, VmFault, WriteBegin } from '../hooks.ts';
 import {
@@ -18,6 +18,7 @@ import {
   tryToWriteInlineData,
   writeInlineDataEnd,
 } from '../inline/ops.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { fileModified, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -40,8 +41,9 @@ import {
   pageOf,
   unlockFolio,
 } from '../pagecache/folio.ts';
+import { journalFolioBuffers, journalledCommitWrite, journalledZeroNew } from '../pagecache/journalled.ts';
 import { pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
-import { BH } from '../state/tables.ts';
+import { BH, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { filemapFlush, retryAlloc, WHOLE_FILE } from '../writeback/writepages.ts';
@@ -187,7 +189,7 @@ function* cutShortWrite(k: Kernel, ino: number, end: number): Op<void> {
 /**
  * Inside a step: `block_write_end`. Fewer bytes than wanted on a folio that is not uptodate are none.
  * @returns bytes that are in the folio
- * @source  fs/buffer.c block_write_end
+ * @source  fs/buffer.c block_write_end; fs/ext4/inode.c ext4_journalled_write_end
  */
 function blockWriteEnd(
   k: Kernel,
@@ -199,11 +201,16 @@ function blockWriteEnd(
 ): number {
   const from = offsetIn(pos);
   let copied = wanted;
+  const journalled = shouldJournalData(k, ino);
   if (copied < len) {
     if (!k.folio(ino, index).uptodate) copied = 0;
-    zeroNewBuffers(k, ino, index, from + copied, from + len);
+    (journalled ? journalledZeroNew : zeroNewBuffers)(k, ino, index, from + copied, from + len);
   }
-  blockCommitWrite(k, ino, index, from, from + copied);
+  if (!journalled) blockCommitWrite(k, ino, index, from, from + copied);
+  else {
+    if (copied > 0) journalledCommitWrite(k, ino, index, from, from + copied);
+    k.inode(ino).datasyncTx = TX_RUNNING;
+  }
   return copied;
 }
 
@@ -253,7 +260,7 @@ function* daDoWriteEnd(
   return copied;
 }
 
-/** @source fs/ext4/inode.c ext4_write_end */
+/** @source fs/ext4/inode.c ext4_write_end, ext4_journalled_write_end */
 export function* writeEnd(
   k: Kernel,
   ino: number,
@@ -317,19 +324,56 @@ export function* pageMkwrite(k: Kernel, vma: VmaView, index: number, prepare: Mk
 
 /** The block part of page_mkwrite. */
 export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFault> {
-  const delalloc = yield* step(k, 'delalloc?', () => k.mount.delalloc && !nondaSwitch(k));
-  if (!delalloc) {
+  const way = yield* step(k, 'delalloc?', () => {
+    if (shouldJournalData(k, ino)) return 'journalled';
+    return k.mount.delalloc && !nondaSwitch(k) ? 'delalloc' : 'nodelalloc';
+  });
+  const delalloc = way === 'delalloc';
+  if (way === 'nodelalloc') {
     const state = yield* allMapped(k, ino, index);
     if (state !== 'unmapped') return state === 'mapped' ? 'locked' : 'nopage';
   }
   for (let retries = 1; ; retries++) {
     if (!delalloc) yield* journalStart(k);
-    const ret = yield* call(k, 'block_page_mkwrite', () =>
-      blockPageMkwrite(k, ino, index, delalloc ? daGetBlockPrep : getBlockCreate),
-    );
+    const ret =
+      way === 'journalled'
+        ? yield* journalledMkwrite(k, ino, index)
+        : yield* call(k, 'block_page_mkwrite', () =>
+            blockPageMkwrite(k, ino, index, delalloc ? daGetBlockPrep : getBlockCreate),
+          );
     if (!delalloc) yield* journalStop(k);
     if (!(yield* retryAlloc(k, ret, retries))) return faultOf(ret);
   }
+}
+
+/**
+ * The folio joins the running transaction with all its buffers, before a byte is stored to it.
+ * @returns as `blockPageMkwrite`
+ * @locks   handle held by the caller ▸ folio lock, held on success
+ * @source  fs/ext4/inode.c ext4_page_mkwrite
+ */
+function* journalledMkwrite(k: Kernel, ino: number, index: number): Op<Result<void>> {
+  if (!(yield* lockIfPresent(k, ino, index))) return err('EFAULT');
+  const length = yield* step(k, 'page inside i_size?', () =>
+    Math.min(PAGE_SIZE, k.inode(ino).size - index * PAGE_SIZE),
+  );
+  if (length < 0) {
+    yield* unlockFolio(k, ino, index);
+    return err('EFAULT');
+  }
+  const begun = yield* call(k, 'ext4_block_write_begin', () =>
+    blockWriteBegin(k, ino, index, 0, length, getBlockCreate, false),
+  );
+  if (isErr(begun)) {
+    yield* unlockFolio(k, ino, index);
+    return begun;
+  }
+  yield* step(k, 'ext4_journal_folio_buffers', () => {
+    journalFolioBuffers(k, ino, index, length);
+    const pos = index * PAGE_SIZE;
+    if (length > 0) addOrderedInode(k, ino, pos, pos + length - 1, true);
+    k.inode(ino).datasyncTx = TX_RUNNING;
+  });
 }
 
 /** Are all buffers inside i_size mapped? 'mapped' keeps the folio locked. */

@@ -1,7 +1,7 @@
 /**
  * Direct I/O: reads and writes of a file opened with O_DIRECT go past the page cache, to the medium.
  *
- *   inline file ──▶ buffered, and nothing is flushed (K §6.0 L9)
+ *   inline file, journalled data ──▶ buffered, and nothing is flushed
  *   read    dirty pages of the range are written ─▶ blocks from the medium, holes and unwritten blocks as zeros
  *   write   dirty pages written, pages dropped ─▶ blocks mapped (unwritten inside i_size, written past it) ─▶ medium
  *           ─▶ unwritten ones become written, i_size and i_disksize grow ─▶ pages dropped again
@@ -19,6 +19,7 @@ import { Bytes } from '../bytes/bytes.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { readMedium, writeMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { fileModified, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -53,15 +54,18 @@ export interface Written {
   readonly count: number;
 }
 
-/** What was written, or why all of it is left to a buffered write: an `inline` file, a page that stays `cached`. */
-export type DirectWrite = Result<Written> | 'inline' | 'cached';
+/**
+ * What was written, or why all of it is left to a buffered write: the file does `buffered` I/O only (inline, or its data
+ * is journalled), a page stays `cached`.
+ */
+export type DirectWrite = Result<Written> | 'buffered' | 'cached';
 
 /** Inside a step. @source fs/ext4/inode.c ext4_dio_alignment */
-const canDirect = (k: Kernel, ino: number): boolean => !hasInlineData(k, ino);
+const canDirect = (k: Kernel, ino: number): boolean => !hasInlineData(k, ino) && !shouldJournalData(k, ino);
 
 /**
  * @param into  where the bytes go, when that is a mapping of this task: its pages are pinned under i_rwsem
- * @returns     the bytes read; 'buffered' for an inline file; EINVAL, EFAULT
+ * @returns     the bytes read; 'buffered' for an inline file and for journalled data; EINVAL, EFAULT
  * @locks       i_rwsem shared (▸ mmap_lock shared)
  * @source  fs/ext4/file.c ext4_dio_read_iter; fs/iomap/direct-io.c __iomap_dio_rw
  */
@@ -170,7 +174,7 @@ export function* directWrite(
   });
   if (!direct) {
     yield* unlock(k, iRwsem(ino));
-    return 'inline';
+    return 'buffered';
   }
   for (;;) {
     const start = append ? yield* step(k, 'generic_write_checks: O_APPEND', () => k.inode(ino).size) : pos;

@@ -12,6 +12,7 @@ import { mapBlocks, removeDelayed, removeSpace } from '../balloc/mapBlocks.ts';
 import { discardPreallocations } from '../balloc/mballoc.ts';
 import { journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
 import { fileModified, hasFlag, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -23,8 +24,13 @@ import { cleanFolioPtes, pagecacheIsizeExtended, zeroPartialBlocks } from '../pa
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { UNWRITTEN_MAX_LEN } from '../volume/extent.ts';
-import { completeTransaction } from '../writeback/sync.ts';
-import { commit, retryAlloc, WHOLE_FILE, writeAndWait } from '../writeback/writepages.ts';
+import {
+  commit,
+  completeTransaction,
+  retryAlloc,
+  WHOLE_FILE,
+  writeAndWait,
+} from '../writeback/writepages.ts';
 
 export type FallocMode = 'allocate' | 'punch' | 'zero' | 'collapse' | 'insert';
 
@@ -190,10 +196,22 @@ function* updateDisksizeBeforePunch(k: Kernel, ino: number, offset: number, leng
   yield* journalStop(k);
 }
 
-/** Drops bytes [from, to) from the page cache. @source fs/ext4/inode.c ext4_truncate_page_cache_block_range */
-function* truncatePageCacheBlockRange(k: Kernel, ino: number, from: number, to: number): Op<void> {
+/**
+ * Drops bytes [from, to) from the page cache; journalled data goes home first.
+ * @returns EIO
+ * @source  fs/ext4/inode.c ext4_truncate_page_cache_block_range
+ */
+function* truncatePageCacheBlockRange(k: Kernel, ino: number, from: number, to: number): Op<Result<void>> {
   const aligned = from % PAGE_SIZE === 0 && to % PAGE_SIZE === 0;
-  const inside = yield* step(k, 'i_size_read', () => from < k.inode(ino).size);
+  const where = yield* step(k, 'i_size_read', () => {
+    if (shouldJournalData(k, ino)) return 'journalled';
+    return from < k.inode(ino).size ? 'inside' : 'outside';
+  });
+  const inside = where === 'inside';
+  if (where === 'journalled') {
+    const written = yield* call(k, 'filemap_write_and_wait_range', () => writeAndWait(k, ino, from, to));
+    if (isErr(written)) return written;
+  }
   if (!aligned && k.blockSize < PAGE_SIZE && inside) {
     const boundary = Math.ceil(from / PAGE_SIZE) * PAGE_SIZE;
     yield* call(k, 'ext4_truncate_folio', () => truncateFolio(k, ino, from, Math.min(boundary, to)));
@@ -221,9 +239,10 @@ function* punchHole(k: Kernel, ino: number, offset: number, length: number): Op<
   yield* call(k, 'ext4_update_disksize_before_punch', () =>
     updateDisksizeBeforePunch(k, ino, offset, end - offset),
   );
-  yield* call(k, 'ext4_truncate_page_cache_block_range', () =>
+  const cut = yield* call(k, 'ext4_truncate_page_cache_block_range', () =>
     truncatePageCacheBlockRange(k, ino, offset, end),
   );
+  if (isErr(cut)) return cut;
   yield* journalStart(k);
   yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, offset, end));
   const first = Math.ceil(offset / bs);
@@ -262,9 +281,10 @@ function* zeroRange(k: Kernel, ino: number, request: FallocRequest): Op<Result<v
   yield* call(k, 'ext4_update_disksize_before_punch', () =>
     updateDisksizeBeforePunch(k, ino, offset, length),
   );
-  yield* call(k, 'ext4_truncate_page_cache_block_range', () =>
+  const cut = yield* call(k, 'ext4_truncate_page_cache_block_range', () =>
     truncatePageCacheBlockRange(k, ino, offset, end),
   );
+  if (isErr(cut)) return cut;
   yield* step(k, 'the range reads as zeros', () => modelZero(k, ino, offset, end));
   const first = Math.ceil(offset / bs);
   const past = Math.floor(end / bs);

@@ -72,9 +72,9 @@ export function* pwrite(
   yield* lock(k, sbWriters, 'shared');
   const past = direct
     ? yield* call(k, 'ext4_dio_write_iter', () => directWrite(k, ino, pos, data, append))
-    : 'inline';
+    : 'buffered';
   let written: Result<Written>;
-  if (past === 'inline' || past === 'cached') {
+  if (past === 'buffered' || past === 'cached') {
     written = yield* call(k, 'ext4_buffered_write_iter', () => bufferedWrite(k, ino, pos, data, append));
     if (past === 'cached' && !isErr(written)) {
       const { start, count } = written;

@@ -10,17 +10,20 @@ import { truncateExtents } from '../balloc/mapBlocks.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { inlineDataTruncate } from '../inline/ops.ts';
+import { mayJournalData, shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
 import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
-import type { Kernel } from '../kernel.ts';
+import { type Kernel, PAGE_SIZE } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
 import { modelTruncate } from '../model.ts';
+import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { truncateInodePages, truncatePagecache } from '../pagecache/filemap.ts';
+import { blocksOfPage, lockIfPresent, unlockFolio } from '../pagecache/folio.ts';
 import { blockZeroPageRange, pagecacheIsizeExtended } from '../pagecache/zero.ts';
 import { TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
-import { call, step } from '../task.ts';
+import { call, step, waitFor } from '../task.ts';
 import { SYNC_ALL, WHOLE_FILE, waitWriteback, writepages } from '../writeback/writepages.ts';
 
 /**
@@ -59,7 +62,7 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
     const ordered = yield* step(
       k,
       'jbd2_journal_begin_ordered_truncate',
-      () => (k.inode(ino).orderedTx & TX_COMMITTING) !== 0,
+      () => shouldOrderData(k, ino) && (k.inode(ino).orderedTx & TX_COMMITTING) !== 0,
     );
     if (ordered) {
       yield* call(k, 'ext4_writepages', () => writepages(k, ino, { ...SYNC_ALL, start: size }));
@@ -84,6 +87,8 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
     yield* journalStop(k);
     if (!shrink)
       yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, size));
+    else if (mayJournalData(k))
+      yield* call(k, 'ext4_wait_for_tail_page_commit', () => waitForTailPageCommit(k, ino, size));
   }
   yield* call(k, 'truncate_pagecache', () => truncatePagecache(k, ino, size));
   let ret: Result<void> = undefined;
@@ -95,6 +100,34 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
     yield* journalStop(k);
   }
   return ret;
+}
+
+/**
+ * Buffers past a new size that are being committed cannot leave a folio that stays: the commit is waited for.
+ * @locks   folio lock
+ * @source  fs/ext4/inode.c ext4_wait_for_tail_page_commit
+ */
+function* waitForTailPageCommit(k: Kernel, ino: number, size: number): Op<void> {
+  const offset = size % PAGE_SIZE;
+  if (offset === 0 || offset > PAGE_SIZE - k.blockSize) return;
+  const index = Math.floor(size / PAGE_SIZE);
+  for (;;) {
+    const there = yield* step(
+      k,
+      'filemap_lock_folio',
+      () => shouldJournalData(k, ino) && k.folio(ino, index).present,
+    );
+    if (!there || !(yield* lockIfPresent(k, ino, index))) return;
+    const busy = yield* step(k, '__ext4_journalled_invalidate_folio', () => {
+      const past = blocksOfPage(k, index).slice(Math.ceil(offset / k.blockSize));
+      if (past.some((lblk) => (k.fbuf(ino, lblk).tx & TX_COMMITTING) !== 0)) return true;
+      invalidateBuffers(k, ino, index, offset, PAGE_SIZE);
+      return false;
+    });
+    yield* unlockFolio(k, ino, index);
+    if (!busy) return;
+    yield* waitFor(k, 'jbd2_log_wait_commit', () => !k.journal.committing);
+  }
 }
 
 /** s_bitmap_maxbytes: the limit of files without extents, inline ones too. @source fs/ext4/super.c ext4_max_bitmap_size */

@@ -5,13 +5,22 @@ import { dirtyBuffers, inodeBlock, writeBuffer } from '../device/buffer.ts';
 import { checkpoint, hasHandle } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
+import { mayJournalData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { iSync, lock, unlock } from '../locks/lock.ts';
 import { mappingTagged } from '../pagecache/folio.ts';
-import { TX_COMMITTING, TX_NONE } from '../state/tables.ts';
 import type { Op } from '../task.ts';
-import { call, step, waitFor } from '../task.ts';
-import { commit, SYNC_ALL, WHOLE_FILE, waitWriteback, writeAndWait, writepages } from './writepages.ts';
+import { call, step } from '../task.ts';
+import {
+  commit,
+  completeTransaction,
+  SYNC_ALL,
+  SYNC_NONE,
+  WHOLE_FILE,
+  waitWriteback,
+  writeAndWait,
+  writepages,
+} from './writepages.ts';
 
 /**
  * Writes one inode's pages as the flusher does.
@@ -42,22 +51,6 @@ export function* syncInodes(k: Kernel, wbc: WritebackControl = SYNC_ALL): Op<voi
   for (const ino of inodes === '' ? [] : inodes.split(',').map(Number)) {
     yield* call(k, 'writeback_single_inode', () => writebackSingleInode(k, ino, wbc));
   }
-}
-
-/**
- * Commits what fsync of this inode waits for.
- * @source fs/ext4/fsync.c ext4_fsync_journal; fs/jbd2/journal.c jbd2_complete_transaction
- */
-export function* completeTransaction(k: Kernel, ino: number, datasync: boolean): Op<void> {
-  const age = yield* step(k, datasync ? 'i_datasync_tid' : 'i_sync_tid', () =>
-    datasync ? k.inode(ino).datasyncTx : k.inode(ino).syncTx,
-  );
-  if (age === TX_NONE) return;
-  if (age === TX_COMMITTING) {
-    yield* waitFor(k, 'jbd2_log_wait_commit', () => !k.journal.committing);
-    return;
-  }
-  yield* commit(k);
 }
 
 /**
@@ -103,8 +96,18 @@ export function* syncFs(k: Kernel): Op<void> {
   yield* commit(k);
 }
 
-/** syncfs(2), and what unmount begins with. @source fs/sync.c sync_filesystem */
+/**
+ * syncfs(2), and what unmount begins with. A first pass waits for nothing: the second one writes the same again, but
+ * for journalled data, which the first leaves alone while it is not committed. Between the two a commit is started and
+ * then the block device is written. The kernel does not wait for that commit; here it always comes first.
+ * @source fs/sync.c sync_filesystem
+ */
 export function* syncFilesystem(k: Kernel): Op<void> {
+  if (mayJournalData(k)) {
+    yield* call(k, 'writeback_inodes_sb', () => syncInodes(k, SYNC_NONE));
+    yield* call(k, 'ext4_sync_fs', () => syncFs(k));
+    yield* checkpoint(k);
+  }
   yield* call(k, 'sync_inodes_sb', () => syncInodes(k));
   yield* call(k, 'ext4_sync_fs', () => syncFs(k));
   yield* checkpoint(k);

@@ -18,14 +18,16 @@ import { journalCommit, journalStart, journalStop } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
+import { shouldJournalData } from '../inode/journalMode.ts';
 import { markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, iDataSem, lock, locked, sWritepagesRwsem, unlock } from '../locks/lock.ts';
 import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { blocksOfPage, folioData, setFolioDirty, unlockFolio, zeroFolio } from '../pagecache/folio.ts';
+import { journalledBlocks, refileJournalled, switchJournalled } from '../pagecache/journalled.ts';
 import { clearDirtyForIo } from '../pagecache/rmap.ts';
-import { BH } from '../state/tables.ts';
+import { BH, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
 
@@ -50,8 +52,11 @@ export function* writepages(k: Kernel, ino: number, wbc: WritebackControl): Op<R
 
 /** @source fs/ext4/inode.c ext4_do_writepages */
 export function* doWritepages(k: Kernel, ino: number, wbc: WritebackControl): Op<Result<void>> {
-  const tagged = yield* step(k, 'mapping_tagged(DIRTY)?', () => k.hooks.needsWritepages(k, ino));
-  if (!tagged) return;
+  const tagged = yield* step(k, 'mapping_tagged(DIRTY)?', () => {
+    if (!k.hooks.needsWritepages(k, ino)) return '';
+    return shouldJournalData(k, ino) ? 'journalled' : 'plain';
+  });
+  if (tagged === '') return;
   const down = yield* step(k, 'ext4_forced_shutdown?', () => k.sb.shutdown);
   if (down) return err('EROFS');
   const verdict = yield* k.hooks.writepagesInline(k, ino, wbc);
@@ -59,14 +64,23 @@ export function* doWritepages(k: Kernel, ino: number, wbc: WritebackControl): Op
   if (verdict !== 'blocks') return err(verdict.errno);
   const first = Math.floor(wbc.start / PAGE_SIZE);
   const last = Math.ceil(wbc.end / PAGE_SIZE);
-  const scan: Scan = { last, tag: wbc.syncMode === 'all' ? 'tagTowrite' : 'tagDirty', wbc };
+  const journalled = tagged === 'journalled';
+  const scan: Scan = {
+    last,
+    tag: wbc.syncMode === 'all' ? 'tagTowrite' : 'tagDirty',
+    wbc: journalled ? { ...wbc, mayMap: false } : wbc,
+  };
+  if (journalled && wbc.syncMode === 'all')
+    yield* call(k, 'ext4_fc_commit', () => completeTransaction(k, ino, true));
   if (wbc.syncMode === 'all') {
-    yield* step(k, 'tag_pages_for_writeback', () => {
-      for (const index of k.folioIndexes(ino)) {
-        const folio = k.folio(ino, index);
-        if (index >= first && index < last && folio.tagDirty) folio.tagTowrite = true;
-      }
-    });
+    yield* tagForWriteback(k, ino, first, last);
+  }
+  if (journalled) {
+    // What is in the log goes home; what is still on a transaction stays dirty.
+    yield* journalStart(k);
+    yield* call(k, 'mpage_prepare_extent_to_map', () => writeMapped(k, ino, first, scan));
+    yield* journalStop(k);
+    return;
   }
   // First what needs no handle, up to the first folio that needs blocks.
   let cursor = yield* call(k, 'mpage_prepare_extent_to_map', () => writeMapped(k, ino, first, scan));
@@ -89,6 +103,16 @@ interface Scan {
   readonly last: number;
   readonly tag: 'tagTowrite' | 'tagDirty';
   readonly wbc: WritebackControl;
+}
+
+/** DIRTY folios of pages [first, last) are TOWRITE as well. @source mm/page-writeback.c tag_pages_for_writeback */
+function tagForWriteback(k: Kernel, ino: number, first: number, last: number) {
+  return step(k, 'tag_pages_for_writeback', () => {
+    for (const index of k.folioIndexes(ino)) {
+      const folio = k.folio(ino, index);
+      if (index >= first && index < last && folio.tagDirty) folio.tagTowrite = true;
+    }
+  });
 }
 
 /** The next tagged folio; -1 when there is none. */
@@ -386,7 +410,7 @@ function submitFolio(k: Kernel, ino: number, index: number): string {
     const writable = (bh.state & BH.mapped) !== 0 && (bh.state & (BH.delay | BH.unwritten)) === 0;
     if ((bh.state & BH.dirty) === 0 || !writable) {
       if ((bh.state & BH.mapped) === 0) bh.state &= ~BH.dirty;
-      if ((bh.state & BH.dirty) !== 0) {
+      if ((bh.state & BH.dirty) !== 0 || bh.tx !== 0) {
         setFolioDirty(k, ino, index);
         keepTowrite = true;
       }
@@ -479,19 +503,86 @@ export function* filemapFlush(k: Kernel, ino: number): Op<void> {
   yield* call(k, 'ext4_writepages', () => writepages(k, ino, SYNC_NONE));
 }
 
-/** Ordered data of one inode, for a commit. @source fs/ext4/super.c ext4_normal_submit_inode_data_buffers */
-export function* submitInodeData(k: Kernel, ino: number): Op<void> {
-  const { start, end } = yield* step(k, 'jinode->i_dirty_start, i_dirty_end', () => {
+/**
+ * Data of one inode, for a commit: ordered data is written, journalled data write-protected.
+ * @source fs/ext4/super.c ext4_journal_submit_inode_data_buffers, ext4_normal_submit_inode_data_buffers
+ */
+function* submitInodeData(k: Kernel, ino: number): Op<void> {
+  const { start, end, journalled } = yield* step(k, 'jinode->i_dirty_start, i_dirty_end', () => {
     const { orderedStart, orderedEnd } = k.inode(ino);
-    return Object.freeze({ start: orderedStart, end: orderedEnd + 1 });
+    return Object.freeze({
+      start: orderedStart,
+      end: orderedEnd + 1,
+      journalled: shouldJournalData(k, ino),
+    });
   });
+  if (journalled) {
+    yield* call(k, 'ext4_journalled_submit_inode_data_buffers', () => writeProtect(k, ino, start, end));
+    return;
+  }
   yield* call(k, 'ext4_do_writepages', () => doWritepages(k, ino, { ...MAPPED_ONLY, start, end }));
   yield* waitWriteback(k, ino);
 }
 
+/**
+ * The folios of journalled data lose PG_dirty and their writable PTEs, so that the next store joins the next
+ * transaction. One that has something else to be dirty for stays dirty; its tags stay in any case.
+ * @locks   folio lock
+ * @source  fs/ext4/super.c ext4_journalled_submit_inode_data_buffers, ext4_journalled_writepage_callback
+ */
+function* writeProtect(k: Kernel, ino: number, start: number, end: number): Op<void> {
+  const [first, last] = [Math.floor(start / PAGE_SIZE), Math.ceil(end / PAGE_SIZE)];
+  yield* tagForWriteback(k, ino, first, last);
+  for (let cursor = first; ; ) {
+    const index = yield* nextTagged(k, ino, cursor, { last, tag: 'tagTowrite', wbc: MAPPED_ONLY });
+    if (index < 0) return;
+    cursor = index + 1;
+    yield* lock(k, folioLock(ino, index));
+    yield* waitFor(
+      k,
+      'folio_wait_writeback',
+      () => !k.folio(ino, index).writeback,
+      () => {
+        const folio = k.folio(ino, index);
+        if (!folio.present || !folio.dirty) return;
+        clearDirtyForIo(k, ino, index);
+        const other = blocksOfPage(k, index).some((lblk) => {
+          const { state, tx } = k.fbuf(ino, lblk);
+          return (state & BH.dirty) !== 0 || (tx & TX_RUNNING) !== 0;
+        });
+        if (other) setFolioDirty(k, ino, index);
+      },
+    );
+    yield* unlockFolio(k, ino, index);
+  }
+}
+
 /** Commits the running transaction. */
 export function* commit(k: Kernel): Op<void> {
-  yield* call(k, 'jbd2_journal_commit_transaction', () => journalCommit(k, (ino) => submitInodeData(k, ino)));
+  yield* call(k, 'jbd2_journal_commit_transaction', () =>
+    journalCommit(k, {
+      submit: (ino) => submitInodeData(k, ino),
+      switch: () => switchJournalled(k),
+      blocks: () => journalledBlocks(k),
+      refile: () => refileJournalled(k),
+    }),
+  );
+}
+
+/**
+ * Commits what fsync of this inode waits for.
+ * @source fs/ext4/fsync.c ext4_fsync_journal; fs/jbd2/journal.c jbd2_complete_transaction
+ */
+export function* completeTransaction(k: Kernel, ino: number, datasync: boolean): Op<void> {
+  const age = yield* step(k, datasync ? 'i_datasync_tid' : 'i_sync_tid', () =>
+    datasync ? k.inode(ino).datasyncTx : k.inode(ino).syncTx,
+  );
+  if (age === TX_NONE) return;
+  if (age === TX_COMMITTING) {
+    yield* waitFor(k, 'jbd2_log_wait_commit', () => !k.journal.committing);
+    return;
+  }
+  yield* commit(k);
 }
 
 /**

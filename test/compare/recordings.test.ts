@@ -12,12 +12,6 @@ import { runLinear } from '../../src/compare/emulate.ts';
 import { compareWithRecording, formatDifference, readRecording } from '../../src/compare/recording.ts';
 import { mkwriteConvert } from '../../src/designs/index.ts';
 
-/** Recordings that the emulator cannot run or does not match yet, each with its reason. */
-const KNOWN: Readonly<Record<string, string>> = {
-  'data-journal-growth': 'not modelled: data=journal',
-  'mmap-store-data-journal': 'not modelled: data=journal',
-};
-
 describe('mkwrite-convert does what the kernel did', () => {
   const all = recordingFiles([]);
 
@@ -30,14 +24,8 @@ describe('mkwrite-convert does what the kernel did', () => {
     if (!('file' in recording.image)) throw new Error('a recording names its image');
     const image = readImageFile(join(dirname(file), recording.image.file));
     const { mount, lines } = scriptOfRecording(recording, file);
-    const known = Object.entries(KNOWN).find(([name]) => file.endsWith(`/${name}.json`))?.[1];
-    if (known?.startsWith('not modelled') === true) {
-      expect(() => runLinear({ image, mount, design: mkwriteConvert, lines })).toThrow(/not modelled/);
-      return;
-    }
     const run = runLinear({ image, mount, design: mkwriteConvert, lines });
     const differences = compareWithRecording(recording, run).map(formatDifference);
-    if (known !== undefined) expect(differences, 'it matches now: take it off the list').not.toEqual([]);
-    else expect(differences.slice(0, 5)).toEqual([]);
+    expect(differences.slice(0, 5)).toEqual([]);
   });
 });

@@ -20,7 +20,7 @@ export function toyKernel(): { k: Kernel; world: FlatWorld } {
     world,
     geo: { blockSize: 4096, hasJournal: false } as Geometry,
     baseBlock: (block) => Bytes.fill(block & 255, 4096),
-    mount: { delalloc: true, data: 'ordered', dioreadNolock: true, autoDaAlloc: true },
+    mount: { delalloc: true, data: 'ordered', dioreadNolock: true, autoDaAlloc: true, barrier: true },
     hooks: {} as Hooks,
     now: 0,
     generation: 0,

@@ -161,6 +161,8 @@ describe('What does each verb mean?', () => {
     ['fcollapse 0 4k', { verb: 'fcollapse', offset: 0, length: 4096 }],
     ['finsert 0 4k', { verb: 'finsert', offset: 0, length: 4096 }],
     ['fsync', { verb: 'fsync' }],
+    ['chattr +j', { verb: 'chattr', journalData: true }],
+    ['chattr -j', { verb: 'chattr', journalData: false }],
     ['fdatasync', { verb: 'fdatasync' }],
     ['sync', { verb: 'sync' }],
     ['syncfs', { verb: 'syncfs' }],

@@ -93,6 +93,9 @@ export const GROUNDS: readonly Ground[] = [
   ground('4k-256-nojournal', 'delalloc', 256, 4096),
   ground('4k-512-journal', 'delalloc', 512, 4096),
   ground('1k-256-nojournal', 'nodelalloc', 256, 1024),
+  ground('4k-256-journal', 'data=journal', 256, 4096),
+  ground('1k-256-journal', 'data=journal', 256, 1024),
+  ground('4k-512-journal', 'data=journal', 512, 4096),
 ];
 
 /** A random script on which machine and kernel disagree, without the lines that do not matter. */
