@@ -6,6 +6,7 @@
  *
  * Speed never fails: the exit code is 1 only when a count is not what it must be.
  */
+import { crashStates } from './crash.ts';
 import { againstFastCheck } from './fastCheck.ts';
 import { fileOperations } from './fileOps.ts';
 import { ALL, COMBINATIONS } from './mirror/mirror.ts';
@@ -48,6 +49,7 @@ await measure('fast-check', () => againstFastCheck(rounds));
 await measure('small writes', () => fileOperations(rounds));
 await measure('worlds', () => worlds(rounds, isQuick ? 1000 : 4000));
 await measure('reference scenario', () => referenceScenario(isQuick ? 1 : rounds));
+await measure('crash states', () => crashStates(rounds));
 await measure('known failures', () => {
   const { row, lost } = knownFailures();
   differs ||= lost.length > 0;

@@ -49,6 +49,8 @@ export interface KernelSetup {
   readonly now: number;
   /** i_generation of new inodes. */
   readonly generation: number;
+  /** Power may fail at any step: what no flush has followed is kept apart, and the plain model keeps its past. */
+  readonly powerFails?: boolean;
 }
 
 /** What all views of one kernel share. */
@@ -135,6 +137,9 @@ export class Kernel implements Tracked {
   ghost(ino: number): Rec<'ghost'> {
     return this.world.recAt(tableIndex.ghost, ino, 0) as Rec<'ghost'>;
   }
+  ghostDir(ino: number): Rec<'ghostDir'> {
+    return this.world.recAt(tableIndex.ghostDir, ino, 0) as Rec<'ghostDir'>;
+  }
   ghostPage(ino: number, index: number): Rec<'ghostPage'> {
     return this.world.recAt(tableIndex.ghostPage, ino, index) as Rec<'ghostPage'>;
   }
@@ -175,6 +180,10 @@ export class Kernel implements Tracked {
   }
   get blocksPerPage(): number {
     return PAGE_SIZE / this.geo.blockSize;
+  }
+  /** Power may fail at any step. */
+  get powerFails(): boolean {
+    return this.setup.powerFails === true;
   }
   get hasJournal(): boolean {
     return this.geo.hasJournal;

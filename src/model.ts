@@ -13,6 +13,8 @@
 import { Bytes } from './bytes/bytes.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_SIZE } from './kernel.ts';
+import { fileId, isNamed, modelNamesOf, modelPromiseNames } from './modelNames.ts';
+import type { FormerFile, GhostName } from './state/tables.ts';
 
 const zeroPage = Bytes.zero(PAGE_SIZE);
 
@@ -32,6 +34,18 @@ export function modelRead(k: Kernel, ino: number, pos: number, length: number): 
   return Bytes.adopt(out);
 }
 
+function setPage(k: Kernel, ino: number, index: number, data: Bytes | null): void {
+  const page = k.ghostPage(ino, index);
+  if (k.powerFails && data !== page.data) page.past = [...(page.past ?? []), page.data];
+  page.data = data;
+}
+
+function setSize(k: Kernel, ino: number, size: number): void {
+  const ghost = k.ghost(ino);
+  if (k.powerFails && size !== ghost.size) ghost.pastSizes = [...(ghost.pastSizes ?? []), ghost.size];
+  ghost.size = size;
+}
+
 /** A file is born, or first seen, with this size. */
 export function modelBirth(k: Kernel, ino: number, size: number): void {
   const ghost = k.ghost(ino);
@@ -42,19 +56,38 @@ export function modelBirth(k: Kernel, ino: number, size: number): void {
 /** The file is gone for good. */
 export function modelDeath(k: Kernel, ino: number): void {
   const ghost = k.ghost(ino);
+  if (k.powerFails) {
+    if (ghost.live) ghost.formers = [...(ghost.formers ?? []), former(k, ino)];
+    ghost.births++;
+    ghost.pastSizes = null;
+    ghost.floorSize = 0;
+    ghost.nameless = false;
+  }
   ghost.live = ghost.promised = false;
   ghost.size = ghost.promisedSize = 0;
   for (const index of k.world.secondKeys('ghostPage', ino)) {
     const page = k.ghostPage(ino, index);
-    page.data = page.promised = null;
+    page.data = page.promised = page.past = null;
+    page.floor = 0;
   }
+}
+
+/** Everything the model knows of the content of a file. */
+export function former(k: Kernel, ino: number): FormerFile {
+  const { births, promised, size, pastSizes, floorSize } = k.ghost(ino);
+  const pages = k.world.secondKeys('ghostPage', ino).flatMap((index) => {
+    const { data, past, floor } = k.ghostPage(ino, index);
+    return data === null && past === null ? [] : [{ index, versions: [...(past ?? []), data], floor }];
+  });
+  return { births, promised, sizes: [...(pastSizes ?? []), size], floorSize, pages };
 }
 
 /** Bytes arrive inside one page. They do not change the size: `modelGrow` does. */
 export function modelWrite(k: Kernel, ino: number, pos: number, data: Bytes): void {
   if (!k.ghost(ino).live || data.length === 0) return;
-  const page = k.ghostPage(ino, Math.floor(pos / PAGE_SIZE));
-  page.data = nullIfZero((page.data ?? zeroPage).splice(pos % PAGE_SIZE, data));
+  const index = Math.floor(pos / PAGE_SIZE);
+  const page = k.ghostPage(ino, index).data ?? zeroPage;
+  setPage(k, ino, index, nullIfZero(page.splice(pos % PAGE_SIZE, data)));
 }
 
 /** A store through a mapping: only the part inside the file is in the file. */
@@ -66,7 +99,7 @@ export function modelStore(k: Kernel, ino: number, pos: number, data: Bytes): vo
 /** i_size grows to `size`. */
 export function modelGrow(k: Kernel, ino: number, size: number): void {
   const ghost = k.ghost(ino);
-  if (ghost.live && size > ghost.size) ghost.size = size;
+  if (ghost.live && size > ghost.size) setSize(k, ino, size);
 }
 
 /** i_size becomes `size`; bytes past it are gone and read as zeros when the file grows again. */
@@ -74,16 +107,16 @@ export function modelTruncate(k: Kernel, ino: number, size: number): void {
   const ghost = k.ghost(ino);
   if (!ghost.live) return;
   if (size < ghost.size) modelZero(k, ino, size, ghost.size);
-  ghost.size = size;
+  setSize(k, ino, size);
 }
 
 /** Bytes [from, to) become zero: a hole, a zeroed range. */
 export function modelZero(k: Kernel, ino: number, from: number, to: number): void {
   for (const index of k.world.secondKeys('ghostPage', ino)) {
-    const page = k.ghostPage(ino, index);
+    const { data } = k.ghostPage(ino, index);
     const start = Math.max(from - index * PAGE_SIZE, 0);
     const end = Math.min(to - index * PAGE_SIZE, PAGE_SIZE);
-    if (page.data !== null && end > start) page.data = nullIfZero(page.data.fillRange(0, start, end));
+    if (data !== null && end > start) setPage(k, ino, index, nullIfZero(data.fillRange(0, start, end)));
   }
 }
 
@@ -103,8 +136,8 @@ export function modelShift(
   const rest = modelRead(k, ino, gone ? to : from, size);
   const parts = gone ? [head, rest] : [head, Bytes.zero(to - from), rest];
   const bytes = Bytes.concat(parts);
-  for (const index of k.world.secondKeys('ghostPage', ino)) k.ghostPage(ino, index).data = null;
-  ghost.size = bytes.length;
+  for (const index of k.world.secondKeys('ghostPage', ino)) setPage(k, ino, index, null);
+  setSize(k, ino, bytes.length);
   for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
     const piece = bytes.slice(at, Math.min(bytes.length, at + PAGE_SIZE));
     if (!piece.isZero()) modelWrite(k, ino, at, piece);
@@ -113,18 +146,28 @@ export function modelShift(
 
 /** What a durability call will have promised: taken when it starts, given to `modelPromise` when it returns. */
 export interface PromiseOf {
+  readonly ino: number;
+  /** Of a directory, where power may fail. */
+  readonly names: readonly GhostName[];
   readonly size: number;
   readonly pages: readonly (readonly [index: number, data: Bytes | null])[];
 }
 
-/** The file as it is when a durability call starts; null for a file the model does not follow. */
+/** Everything as it is when sync(2) or syncfs(2) starts. */
+export function modelSnapshotAll(k: Kernel): readonly PromiseOf[] {
+  const all = new Set([...k.world.firstKeys('ghost'), ...k.world.firstKeys('ghostDir')]);
+  return [...all].flatMap((ino) => modelSnapshot(k, ino) ?? []);
+}
+
+/** The file as it is when a durability call starts; null for one that the model does not follow. */
 export function modelSnapshot(k: Kernel, ino: number): PromiseOf | null {
   const ghost = k.ghost(ino);
-  if (!ghost.live) return null;
+  const names = modelNamesOf(k, ino);
+  if (!ghost.live && names.length === 0) return null;
   const pages = k.world
     .secondKeys('ghostPage', ino)
     .map((index) => [index, k.ghostPage(ino, index).data] as const);
-  return { size: ghost.size, pages: pages.filter(([, data]) => data !== null) };
+  return { ino, names, size: ghost.size, pages: pages.filter(([, data]) => data !== null) };
 }
 
 /**
@@ -132,17 +175,31 @@ export function modelSnapshot(k: Kernel, ino: number): PromiseOf | null {
  */
 export function modelPromise(
   k: Kernel,
-  ino: number,
   what: PromiseOf | null,
   from = 0,
   to: number = Number.POSITIVE_INFINITY,
 ): void {
+  if (what === null) return;
+  const { ino } = what;
+  modelPromiseNames(k, ino, what.names);
   const ghost = k.ghost(ino);
-  if (!ghost.live || what === null) return;
+  if (!ghost.live) return;
   const inside = (index: number): boolean => index * PAGE_SIZE >= from && index * PAGE_SIZE < to;
   ghost.promised = true;
   ghost.promisedSize =
     to === Number.POSITIVE_INFINITY ? what.size : Math.min(what.size, Math.max(ghost.promisedSize, to));
+  if (k.powerFails) {
+    ghost.nameless = !isNamed(k, fileId(k, ino));
+    if (to >= what.size)
+      ghost.floorSize = lastOf([...(ghost.pastSizes ?? []), ghost.size], (size) => size === what.size);
+    const promised = new Map(what.pages);
+    for (const index of k.world.secondKeys('ghostPage', ino)) {
+      if (!inside(index)) continue;
+      const page = k.ghostPage(ino, index);
+      const then = promised.get(index) ?? null;
+      page.floor = lastOf([...(page.past ?? []), page.data], (data) => sameBytes(data, then));
+    }
+  }
   for (const index of k.world.secondKeys('ghostPage', ino)) {
     if (inside(index)) k.ghostPage(ino, index).promised = null;
   }
@@ -178,5 +235,13 @@ export function modelCheck(k: Kernel, ino: number, pos: number, seen: Bytes): bo
   }
   return !k.warnOn('model-mismatch', !same);
 }
+
+/** Where it was last so; 0 when it never was. */
+function lastOf<T>(all: readonly T[], is: (one: T) => boolean): number {
+  return Math.max(0, all.findLastIndex(is));
+}
+
+const sameBytes = (a: Bytes | null, b: Bytes | null): boolean =>
+  a === b || (a !== null && b !== null && a.equals(b));
 
 const nullIfZero = (data: Bytes): Bytes | null => (data.isZero() ? null : data);

@@ -15,13 +15,13 @@ const text = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
 /** Lowest first; a folder may import what is below it or stands further right in its own row. */
 const BANDS: readonly (readonly string[])[] = [
   ['volume', 'state', 'bytes', 'errno.ts'],
-  ['model.ts', 'kernel.ts', 'hooks.ts', 'locks', 'task.ts'],
+  ['model.ts', 'modelNames.ts', 'kernel.ts', 'hooks.ts', 'locks', 'task.ts'],
   ['balloc', 'xattr', 'inode', 'device'],
   ['inline', 'pagecache'],
   ['vfs', 'writeback'],
   ['designs', 'invariants'],
   ['scenario', 'trace', 'sched'],
-  ['compare', 'explore'],
+  ['compare', 'crash', 'explore'],
   ['report'],
   ['cli', 'index.ts', 'lab'],
 ];

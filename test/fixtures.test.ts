@@ -3,6 +3,7 @@
  * interleavings. Nothing in `expect` was typed in; `ext4lab race --update` wrote it.
  */
 import { describe, expect, it } from 'vitest';
+import { crashCell, crashStory } from '../src/compare/crash.ts';
 import { asExpected, expectationFor, raceCell } from '../src/compare/race.ts';
 import { parseSchedule } from '../src/explore/schedule.ts';
 import { runSession } from '../src/scenario/run.ts';
@@ -15,7 +16,9 @@ describe('recorded verdicts', () => {
   it('there are at least 15 scenarios, each with a verdict for every design and mount', () => {
     expect(SCENARIOS.length).toBeGreaterThanOrEqual(15);
     for (const { scenario, design, mount } of CASES) {
-      expect(expectationOf(scenario, design.id, mount), `${scenario.name} ${design.id}`).not.toBeNull();
+      const who = `${scenario.name} ${design.id}`;
+      expect(expectationOf(scenario, design.id, mount), who).not.toBeNull();
+      expect(expectationOf(scenario, design.id, mount, 'crash'), `${who}, power failure`).not.toBeNull();
     }
   });
 
@@ -24,6 +27,14 @@ describe('recorded verdicts', () => {
     cells.set(label, raced);
     expect(asExpected(scenario, raced.cell, mount), JSON.stringify(expectationFor(raced.cell))).toBe(true);
     expect(raced.cell.reach.complete).toBe(true);
+  });
+
+  it.each(CASES)('$label, when power fails', ({ scenario, image, design, mount }) => {
+    const { cell, session, crasher } = crashCell(scenario, image, design, mount);
+    expect(asExpected(scenario, cell, mount, 'crash'), JSON.stringify(expectationFor(cell))).toBe(true);
+    expect(cell.reach.complete).toBe(true);
+    for (const violation of cell.violations)
+      expect(crashStory(session, crasher, violation).failure.message).toBe(violation.message);
   });
 
   it.each(CASES)(

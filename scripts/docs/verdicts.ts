@@ -35,11 +35,14 @@ interface Recorded {
   readonly expected: Expectation;
 }
 
-function recorded(): Recorded[] {
+/** Verdicts as `race` gives them, or when power may fail at any step. */
+type Part = 'expect' | 'crash';
+
+function recorded(part: Part): Recorded[] {
   return loadScenarios([]).flatMap((scenario) =>
     scenario.mounts.flatMap((mount) =>
       DESIGNS.flatMap(({ id }) => {
-        const expected = expectationOf(scenario, id, mount);
+        const expected = expectationOf(scenario, id, mount, part);
         return expected === null ? [] : [{ scenario, mount: mountLabel(mount), design: id, expected }];
       }),
     ),
@@ -47,7 +50,8 @@ function recorded(): Recorded[] {
 }
 
 export function verdictsPage(): string {
-  const all = recorded();
+  const all = recorded('expect');
+  const powerFails = recorded('crash');
   const designs = DESIGNS.filter(({ id }) => all.some(({ design }) => design === id));
   const mounts = [...new Set(all.map(({ mount }) => mount))];
   const lines = [
@@ -57,44 +61,63 @@ export function verdictsPage(): string {
     'computes again. How to read them: [README](../README.md#reading-the-matrix). What scenarios ask:',
     '`npm run ext4lab -- scenarios`. The story of a cell: `npm run ext4lab -- explore SCENARIO --design DESIGN --mount MOUNT`.',
     '',
-    '| design | holds | what some scenario breaks, and in how many cells |',
-    '| --- | --- | --- |',
+    '| design | holds | what some scenario breaks, and in how many cells | holds when power fails | what then breaks |',
+    '| --- | --- | --- | --- | --- |',
   ];
   for (const { id } of designs) {
-    const cells = all.filter(({ design }) => design === id);
-    const counts = new Map<string, number>();
-    for (const { expected } of cells)
-      for (const each of broken(expected)) counts.set(each, (counts.get(each) ?? 0) + 1);
-    const holds = cells.filter(({ expected }) => 'holds' in expected).length;
-    const worst = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
-    const told = worst.map(([invariant, count]) => `${invariant} ${count}`).join(', ');
-    lines.push(`| \`${id}\` | ${holds} of ${cells.length} | ${told === '' ? 'nothing' : told} |`);
+    lines.push(`| \`${id}\` | ${[...tally(all, id), ...tally(powerFails, id)].join(' | ')} |`);
   }
   lines.push(
     '',
     '`strict*`: broken only by the pending state of delayed allocation. A cell that holds may still have refused the',
     'program something ([14](findings.md#14-what-holds-does-not-say)).',
   );
-  for (const mount of mounts) {
-    const here = all.filter((each) => each.mount === mount);
-    const rows = [...new Set(here.map(({ scenario }) => scenario.name))].map((scenario) => ({
-      scenario,
-      cells: here
-        .filter((each) => each.scenario.name === scenario)
-        .map(({ design, expected }) => ({
-          design,
-          verdict: verdictOf(expected),
-          violates: broken(expected),
-          ...('holds' in expected ? { reach: reachOf(expected.holds) } : {}),
-        })),
-    }));
-    const matrix = renderMatrix(
-      { designs: designs.map(({ id }) => ({ id })), rows },
-      { width: 100, layout: 'compact' },
-    );
-    lines.push('', `## ${mount}`, '', '```text', matrix, '```');
-  }
+  for (const mount of mounts)
+    lines.push('', `## ${mount}`, '', '```text', matrixOf(all, mount, designs), '```');
+  lines.push(
+    '',
+    '# When power fails',
+    '',
+    'At any step of any schedule. The story of a cell: `npm run ext4lab -- crash SCENARIO --design DESIGN --mount MOUNT`.',
+  );
+  for (const mount of mounts)
+    lines.push('', `## ${mount}, power fails`, '', '```text', matrixOf(powerFails, mount, designs), '```');
   return `${lines.join('\n')}\n`;
+}
+
+/** How many cells of a design hold, and what the others break. */
+function tally(all: readonly Recorded[], id: string): [holds: string, broken: string] {
+  const cells = all.filter(({ design }) => design === id);
+  const counts = new Map<string, number>();
+  for (const { expected } of cells)
+    for (const each of broken(expected)) counts.set(each, (counts.get(each) ?? 0) + 1);
+  const holds = cells.filter(({ expected }) => 'holds' in expected).length;
+  const worst = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  const told = worst.map(([invariant, count]) => `${invariant} ${count}`).join(', ');
+  return [`${holds} of ${cells.length}`, told === '' ? 'nothing' : told];
+}
+
+function matrixOf(
+  all: readonly Recorded[],
+  mount: string,
+  designs: readonly { readonly id: string }[],
+): string {
+  const here = all.filter((each) => each.mount === mount);
+  const rows = [...new Set(here.map(({ scenario }) => scenario.name))].map((scenario) => ({
+    scenario,
+    cells: here
+      .filter((each) => each.scenario.name === scenario)
+      .map(({ design, expected }) => ({
+        design,
+        verdict: verdictOf(expected),
+        violates: broken(expected),
+        ...('holds' in expected ? { reach: reachOf(expected.holds) } : {}),
+      })),
+  }));
+  return renderMatrix(
+    { designs: designs.map(({ id }) => ({ id })), rows },
+    { width: 100, layout: 'compact' },
+  );
 }
 
 /** The words of a recorded `holds`, as far as the matrix needs them. */

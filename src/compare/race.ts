@@ -5,9 +5,10 @@
  * holds means: broken only by the pending state of delayed allocation; the cell says so.
  */
 import type { Design } from '../designs/design.ts';
-import { type Exploration, explore, type Strategy } from '../explore/explore.ts';
+import { type Exploration, type ExploreOptions, explore, type Strategy } from '../explore/explore.ts';
 import { formatSchedule } from '../explore/schedule.ts';
 import { INVARIANTS } from '../invariants/index.ts';
+import type { Invariant } from '../invariants/invariant.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { type Expectation, expectationOf, mountLabel, type Scenario } from '../scenario/schema.ts';
 import { type Session, startSession } from '../scenario/session.ts';
@@ -87,34 +88,42 @@ export function raceCell(
 ): { cell: Cell; session: Session } {
   const session = startSession(scenario, image, design, mount);
   session.k.reached.clear();
-  const asked = scenario.explore;
   const result = explore(
     { k: session.k, world: session.world, specs: session.specs, invariants: INVARIANTS },
-    {
-      strategy: options.strategy ?? asked.strategy,
-      preemptions: options.preemptions === undefined ? asked.preemptions : options.preemptions,
-      budget: options.budget ?? asked.budget ?? DEFAULT_BUDGET,
-      seed: options.seed ?? asked.seed,
-      ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
-      ...(options.depth === undefined ? {} : { depth: options.depth }),
-      ...(options.reduce === undefined ? {} : { reduce: options.reduce }),
-      ...(options.stop === undefined ? {} : { stop: options.stop }),
-      ...(options.onProgress === undefined
-        ? {}
-        : { onProgress: ({ states }) => options.onProgress?.(states) }),
-    },
+    exploreOptions(scenario, options),
   );
-  return { cell: cellOf(scenario, design, mountLabel(mount), result, session.k.reached), session };
+  return {
+    cell: cellOf(scenario, design, mountLabel(mount), result, session.k.reached, INVARIANTS),
+    session,
+  };
 }
 
-function cellOf(
+/** How a scenario is searched, as it asks and as the caller does. */
+export function exploreOptions(scenario: Scenario, options: RaceOptions): ExploreOptions {
+  const asked = scenario.explore;
+  return {
+    strategy: options.strategy ?? asked.strategy,
+    preemptions: options.preemptions === undefined ? asked.preemptions : options.preemptions,
+    budget: options.budget ?? asked.budget ?? DEFAULT_BUDGET,
+    seed: options.seed ?? asked.seed,
+    ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
+    ...(options.depth === undefined ? {} : { depth: options.depth }),
+    ...(options.reduce === undefined ? {} : { reduce: options.reduce }),
+    ...(options.stop === undefined ? {} : { stop: options.stop }),
+    ...(options.onProgress === undefined ? {} : { onProgress: ({ states }) => options.onProgress?.(states) }),
+  };
+}
+
+/** @param invariants  those that were asked, in the order of the listing */
+export function cellOf(
   scenario: Scenario,
   design: Design,
   mount: string,
   result: Exploration,
   reached: ReadonlySet<string>,
+  invariants: readonly Invariant[],
 ): Cell {
-  const order = [...INVARIANTS.map((invariant) => invariant.id), 'no-deadlock'];
+  const order = [...invariants.map((invariant) => invariant.id), 'no-deadlock'];
   const violations = result.violations
     .map(({ invariant, message, schedule, preemptions, steps }) => ({
       invariant,
@@ -153,8 +162,13 @@ function cellOf(
 }
 
 /** How a cell compares with what the fixture records. */
-export function asExpected(scenario: Scenario, cell: Cell, mount: readonly MountOption[]): boolean | null {
-  const expected = expectationOf(scenario, cell.design, mount);
+export function asExpected(
+  scenario: Scenario,
+  cell: Cell,
+  mount: readonly MountOption[],
+  part: 'expect' | 'crash' = 'expect',
+): boolean | null {
+  const expected = expectationOf(scenario, cell.design, mount, part);
   return expected === null
     ? null
     : JSON.stringify(normal(expected)) === JSON.stringify(normal(expectationFor(cell)));

@@ -26,7 +26,7 @@ import { type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../s
 import type { Op } from '../task.ts';
 import { type Request, step, waitFor } from '../task.ts';
 import { bufferBytes, dirtyBuffers, inodeBlock, writeBuffer } from './buffer.ts';
-import { writeMedium } from './medium.ts';
+import { flushDevice, writeMedium } from './medium.ts';
 
 /**
  * Starts a handle, or nests in the one this task has.
@@ -221,6 +221,8 @@ export function* journalCommit(k: Kernel, files: FileData): Op<void> {
   );
   for (const ino of ordered === '' ? [] : ordered.split(',').map(Number)) yield* files.submit(ino);
   yield* step(k, 'write commit record', () => {
+    // REQ_PREFLUSH and REQ_FUA: what was written before is on the medium first, and the record itself when it returns.
+    flushDevice(k);
     const all = k.world.firstKeys('buf');
     const blocks = all.filter((block) => k.buf(block).committing);
     const revoked = all.filter((block) => (k.buf(block).revoke & TX_COMMITTING) !== 0);
@@ -251,6 +253,7 @@ export function* journalCommit(k: Kernel, files: FileData): Op<void> {
     // ext4_process_freed_data: what was freed may be given out again.
     k.sb.freedCommitting = null;
     k.journal.log = [...(k.journal.log ?? []), entry];
+    if (k.powerFails && !k.mount.barrier) k.journal.unflushed++;
     k.journal.committing = false;
     if (k.sink.listen !== null) k.emit({ type: 'commit', blocks });
   });
@@ -263,8 +266,8 @@ export function* journalCommit(k: Kernel, files: FileData): Op<void> {
  * @source fs/jbd2/commit.c jbd2_journal_commit_transaction (update_tail)
  */
 function mergeLog(k: Kernel): void {
-  const log = k.journal.log;
-  if (log === null) return;
+  const { log, unflushed } = k.journal;
+  if (log === null || unflushed > 0) return;
   const home = (block: number): boolean => {
     const buf = k.buf(block);
     // A block that is freed in an uncommitted transaction still has to be found in the log.

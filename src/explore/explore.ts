@@ -14,7 +14,8 @@ import type { Schedule } from './schedule.ts';
 import type { Subject } from './subject.ts';
 import { Walk } from './walk.ts';
 
-export type Strategy = 'exhaustive' | SampleStrategy;
+/** `one`: a single schedule, the lowest lane first; what a crash search may be asked for. */
+export type Strategy = 'exhaustive' | 'one' | SampleStrategy;
 
 export interface ExploreOptions {
   /** Default `exhaustive`. */
@@ -89,7 +90,7 @@ const FIRST_BOUNDS = [0, 1, 2];
 export function explore(subject: Subject, options: ExploreOptions = {}): Exploration {
   const walk = new Walk(subject);
   const { strategy = 'exhaustive' } = options;
-  if (strategy !== 'exhaustive') return sampled(walk, strategy, options);
+  if (strategy !== 'exhaustive' && strategy !== 'one') return sampled(walk, strategy, options);
   return options.stopAtFirst ? first(walk, options) : searched(walk, options);
 }
 
@@ -207,6 +208,7 @@ export const counted = (count: number | string, noun: string): string =>
  */
 export function reachText(reach: Reach): string {
   const { strategy, preemptions, schedules, states, transitions, complete, reduced } = reach;
+  if (strategy === 'one') return 'one schedule';
   if (strategy !== 'exhaustive') return counted(schedules ?? 0, `${strategy} schedule`);
   const all = schedules === null ? 'endlessly many schedules' : counted(schedules, 'schedule');
   const bound = preemptions === null ? null : `≤${counted(preemptions, 'preemption')}`;

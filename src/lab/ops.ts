@@ -75,6 +75,6 @@ export function* readDirectory(k: Kernel, path: string): Op<Result<string[]>> {
 export function* fsyncFile(k: Kernel, ino: number, datasync: boolean): Op<Result<void>> {
   const promise = yield* step(k, 'fsync begins', () => modelSnapshot(k, ino));
   const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, datasync));
-  if (!isErr(ret)) yield* step(k, 'fsync returns', () => modelPromise(k, ino, promise));
+  if (!isErr(ret)) yield* step(k, 'fsync returns', () => modelPromise(k, promise));
   return ret;
 }

@@ -10,7 +10,7 @@ import { type Errno, err, isErr, type Result } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
 import { type Kernel, PAGE_SIZE } from '../kernel.ts';
 import { folioLock, iRwsem, locked, tryLock, unlock } from '../locks/lock.ts';
-import { modelPromise, modelSnapshot } from '../model.ts';
+import { modelPromise, modelSnapshot, modelSnapshotAll } from '../model.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { unmapFolio } from '../pagecache/rmap.ts';
 import type { TaskSpec } from '../sched/machine.ts';
@@ -177,19 +177,17 @@ function durable(datasync: boolean): Run {
   return onFile(function* (k, ino) {
     const promise = yield* step(k, 'fsync begins', () => modelSnapshot(k, ino));
     const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, datasync));
-    if (!isErr(ret)) yield* step(k, 'fsync returns', () => modelPromise(k, ino, promise));
+    if (!isErr(ret)) yield* step(k, 'fsync returns', () => modelPromise(k, promise));
     return outcome(ret);
   });
 }
 
 function durableAll(name: string, body: (k: Kernel) => Op<void>): Run {
   return function* (k) {
-    const promises = yield* step(k, `${name} begins`, () =>
-      k.world.firstKeys('ghost').map((ino) => ({ ino, promise: modelSnapshot(k, ino) })),
-    );
+    const promises = yield* step(k, `${name} begins`, () => modelSnapshotAll(k));
     yield* call(k, name, () => body(k));
     yield* step(k, `${name} returns`, () => {
-      for (const { ino, promise } of promises) modelPromise(k, ino, promise);
+      for (const promise of promises) modelPromise(k, promise);
     });
     return { ret: 0 };
   };

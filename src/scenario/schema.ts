@@ -114,6 +114,10 @@ export const scenarioSchema = z
       .record(z.string().regex(EXPECT_KEY, 'a design, or design@mount'), expectationSchema)
       .optional()
       .describe('Recorded by race --update, reviewed by a person. Keyed by design or design@mount.'),
+    crash: z
+      .record(z.string().regex(EXPECT_KEY, 'a design, or design@mount'), expectationSchema)
+      .optional()
+      .describe('The same for power failure at any step.'),
   })
   .superRefine((scenario, context) => {
     const complain = (path: PropertyKey[], message: string): void =>
@@ -135,13 +139,15 @@ export const scenarioSchema = z
     const labels = mountsOf(scenario).map(mountLabel);
     const twice = labels.find((label, index) => labels.indexOf(label) !== index);
     if (twice !== undefined) complain(['mounts'], `${quote(twice)} is there twice`);
-    for (const key of Object.keys(scenario.expect ?? {})) {
-      const label = key.split('@')[1];
-      if (label !== undefined && !labels.includes(label)) {
-        complain(
-          ['expect', key],
-          `no mount ${quote(label)} in this scenario (it has ${labels.map(quote).join(', ')})`,
-        );
+    for (const part of ['expect', 'crash'] as const) {
+      for (const key of Object.keys(scenario[part] ?? {})) {
+        const label = key.split('@')[1];
+        if (label !== undefined && !labels.includes(label)) {
+          complain(
+            [part, key],
+            `no mount ${quote(label)} in this scenario (it has ${labels.map(quote).join(', ')})`,
+          );
+        }
       }
     }
   });
@@ -185,6 +191,8 @@ export interface Scenario {
   readonly explore: Explore;
   readonly reaches: readonly string[];
   readonly expect: Readonly<Record<string, Expectation>>;
+  /** The verdicts when power may fail at any step. */
+  readonly crash: Readonly<Record<string, Expectation>>;
 }
 
 /**
@@ -218,6 +226,7 @@ export function readScenario(text: string, file: string): Scenario {
     explore: scenario.explore ?? { strategy: 'exhaustive', preemptions: null, budget: null, seed: 1 },
     reaches: scenario.reaches ?? [],
     expect: scenario.expect ?? {},
+    crash: scenario.crash ?? {},
   };
 }
 
@@ -238,12 +247,13 @@ export function mountLabel(mount: readonly MountOption[]): string {
 
 /** What is expected of a design under a mount: `design@mount` where it is recorded, else `design`, else null. */
 export function expectationOf(
-  scenario: Pick<Scenario, 'expect'>,
+  scenario: Pick<Scenario, 'expect' | 'crash'>,
   design: string,
   mount: readonly MountOption[],
+  part: 'expect' | 'crash' = 'expect',
 ): Expectation | null {
   const at = (key: string): Expectation | undefined =>
-    Object.hasOwn(scenario.expect, key) ? scenario.expect[key] : undefined;
+    Object.hasOwn(scenario[part], key) ? scenario[part][key] : undefined;
   return at(`${design}@${mountLabel(mount)}`) ?? at(design) ?? null;
 }
 

@@ -18,6 +18,7 @@ import { RecordingWorld } from '../state/recording.ts';
 import type { Snapshot, World } from '../state/world.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
+import { adoptTree } from '../vfs/mediumFile.ts';
 import { mountVolume } from '../vfs/mount.ts';
 import { openPath } from '../vfs/namei.ts';
 import * as extent from '../volume/extent.ts';
@@ -49,8 +50,15 @@ export function mountOptions(options: readonly MountOption[], hasJournal: boolea
   };
 }
 
-export function makeKernel(world: World, image: Image, mount: MountOptions, design: Design): Kernel {
+export function makeKernel(
+  world: World,
+  image: Image,
+  mount: MountOptions,
+  design: Design,
+  powerFails = false,
+): Kernel {
   return new Kernel({
+    powerFails,
     world,
     geo: image.geometry,
     image,
@@ -67,6 +75,8 @@ export interface Session {
   readonly image: Image;
   readonly mount: MountOptions;
   readonly design: Design;
+  /** Power may fail at any step: `crash/` looks at what is left. */
+  readonly powerFails: boolean;
   readonly world: FlatWorld;
   readonly k: Kernel;
   readonly specs: readonly TaskSpec[];
@@ -90,8 +100,12 @@ export function startSession(
   image: Image,
   design: Design,
   options: readonly MountOption[],
+  powerFails = false,
 ): Session {
   const { file } = input;
+  const upTo = (lines: readonly Line[]): readonly Line[] => (powerFails ? beforeCrash(lines) : lines);
+  const lanes = input.lanes.map((lane) => ({ ...lane, lines: upTo(lane.lines) }));
+  const after = input.lanes.some(({ lines }) => upTo(lines).length < lines.length) ? [] : upTo(input.after);
   const all = [...input.setup, ...input.lanes.flatMap((lane) => lane.lines), ...input.after];
   checkModelled(all, file);
   checkAlone(input.lanes, file);
@@ -102,13 +116,27 @@ export function startSession(
     throw new ScenarioError(`blocks of ${blockSize} bytes are larger than a page`, { file });
   const mount = mountOptions(options, hasJournal);
   const world = new FlatWorld();
-  const k = makeKernel(world, image, mount, design);
+  const k = makeKernel(world, image, mount, design, powerFails);
   mountVolume(k);
+  if (powerFails) adoptTree(k, image);
   runToEnd(k, [laneTask('setup', input.setup, 0)], file);
   if (input.freeBlocks !== null) fillVolume(k, input.freeBlocks, file);
-  const specs = input.lanes.map((lane, number) => laneTask(lane.name, lane.lines, lane.mm ?? number));
-  if (input.after.length > 0) specs.push(laneTask('after', input.after, specs.length, true));
-  return { image, mount, design, world, k, specs };
+  if (powerFails) settleMedium(k);
+  const specs = lanes.map((lane, number) => laneTask(lane.name, lane.lines, lane.mm ?? number));
+  if (after.length > 0) specs.push(laneTask('after', after, specs.length, true));
+  return { image, mount, design, powerFails, world, k, specs };
+}
+
+/** Power fails after setup, not in it: what setup wrote is on the medium, whatever the mount says of barriers. */
+function settleMedium(k: Kernel): void {
+  for (const block of k.world.firstKeys('medium')) k.medium(block).unflushed = null;
+  k.journal.unflushed = 0;
+}
+
+/** Where power may fail anywhere, nothing follows an `@crash`. */
+function beforeCrash(lines: readonly Line[]): readonly Line[] {
+  const at = lines.findIndex(({ command }) => command.verb === '@crash');
+  return at < 0 ? lines : lines.slice(0, at);
 }
 
 /**
@@ -202,7 +230,8 @@ function* fill(k: Kernel, leave: number): Op<void> {
 /** A recording world that starts where the session stands. */
 export function recordingKernel(session: Session): { world: RecordingWorld; k: Kernel } {
   const world = new RecordingWorld(session.world.snapshot());
-  return { world, k: makeKernel(world, session.image, session.mount, session.design) };
+  const { image, mount, design, powerFails } = session;
+  return { world, k: makeKernel(world, image, mount, design, powerFails) };
 }
 
 /** A second searching world with the same state. */
@@ -212,5 +241,6 @@ export function flatKernel(
 ): { world: FlatWorld; k: Kernel } {
   const world = new FlatWorld();
   world.restore(state);
-  return { world, k: makeKernel(world, session.image, session.mount, session.design) };
+  const { image, mount, design, powerFails } = session;
+  return { world, k: makeKernel(world, image, mount, design, powerFails) };
 }

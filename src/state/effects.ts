@@ -16,6 +16,7 @@ export type Effect =
   | { readonly type: 'result'; readonly line: number; readonly text: string; readonly result: LineOutcome }
   | { readonly type: 'reach'; readonly name: string }
   | { readonly type: 'submit'; readonly block: number; readonly data: Bytes; readonly why: string }
+  | { readonly type: 'flush' }
   | { readonly type: 'commit' | 'checkpoint' | 'replay'; readonly blocks: readonly number[] }
   | { readonly type: 'note'; readonly text: string };
 

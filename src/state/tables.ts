@@ -47,6 +47,31 @@ export interface GroupPrealloc {
   readonly length: number;
 }
 
+/** What a page or a size was before, oldest first, and the first of them that a crash may still give back. */
+export interface PastPage {
+  readonly index: number;
+  /** The last is what it held in the end. */
+  readonly versions: readonly (Bytes | null)[];
+  readonly floor: number;
+}
+
+/** A file whose inode was freed. */
+export interface FormerFile {
+  readonly births: number;
+  readonly promised: boolean;
+  readonly sizes: readonly number[];
+  readonly floorSize: number;
+  readonly pages: readonly PastPage[];
+}
+
+/** A name of a directory: the files that it meant, as `ino.births`, null for none; the last is what it means now. */
+export interface GhostName {
+  readonly name: string;
+  readonly meant: readonly (string | null)[];
+  /** The first of `meant` that a crash may still give back. */
+  readonly floor: number;
+}
+
 export const TABLES = {
   /** The mounted file system: struct ext4_sb_info. One record, key 0. */
   sb: table('sb', ['zero'], {
@@ -166,7 +191,11 @@ export const TABLES = {
   }),
 
   /** What survives: the medium, where it differs from the loaded image. Key: block number. */
-  medium: table('medium', ['block'], { data: bytes }),
+  medium: table('medium', ['block'], {
+    data: bytes,
+    /** Power may fail: what the block held at the last flush, then what else was written over since; null is the image's. */
+    unflushed: value<readonly (Bytes | null)[]>(),
+  }),
 
   /** journal_t and its transactions, by age. One record, key 0. */
   journal: table('journal', ['zero'], {
@@ -183,6 +212,8 @@ export const TABLES = {
     log: value<readonly LoggedTransaction[]>(),
     /** File blocks that the committing transaction still has to log, although their folios are gone. */
     detached: value<readonly (readonly [block: number, data: Bytes])[]>(),
+    /** Power may fail: transactions at the end of the log that no flush has followed (nobarrier). */
+    unflushed: int,
   }),
 
   /** A folio of a file's page cache (order 0). Keys: inode number, page index. */
@@ -292,6 +323,15 @@ export const TABLES = {
     /** Something was promised by fsync/fdatasync/msync/sync: at least this size. */
     promised: bool,
     promisedSize: u53,
+    /** Power may fail: how often this inode number was freed; with it a number names one file. */
+    births: int,
+    /** Power may fail: sizes before this one, oldest first, and the first of them that a crash may still give back. */
+    pastSizes: value<readonly number[]>(),
+    floorSize: int,
+    /** Power may fail: since the promise there was a moment when nothing named the file. */
+    nameless: bool,
+    /** Power may fail: what was the content of files that had this number before. */
+    formers: value<readonly FormerFile[]>(),
   }),
 
   /** Content of the model, by page. Keys: inode number, page index. */
@@ -299,7 +339,13 @@ export const TABLES = {
     data: bytes,
     /** Content at the last promise. */
     promised: bytes,
+    /** Power may fail: contents before this one, oldest first, and the first that a crash may still give back. */
+    past: value<readonly (Bytes | null)[]>(),
+    floor: int,
   }),
+
+  /** Power may fail: the names of a directory. Key: inode number. */
+  ghostDir: table('ghostDir', ['ino'], { names: value<readonly GhostName[]>() }),
 } as const;
 
 export type Tables = typeof TABLES;

@@ -30,6 +30,7 @@ import { createInlineData, destroyInlineData, maxInlineSize, restoreInlineData }
 import { direntTypeOf, I_BLOCK_AT } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
+import { modelName } from '../modelNames.ts';
 import * as dirent from '../volume/dirent.ts';
 import {
   byteString,
@@ -110,8 +111,9 @@ function indexStore(k: Kernel, dir: number): IndexStore {
  */
 export function addEntry(k: Kernel, dir: number, name: Bytes, ino: number): Result<void> {
   const added = addSomewhere(k, dir, name, ino);
-  if (!isErr(added) && !k.hasJournal) k.inode(ino).newEntryDir = dir;
-  return added;
+  if (isErr(added)) return added;
+  if (!k.hasJournal) k.inode(ino).newEntryDir = dir;
+  modelName(k, dir, byteString(name), ino);
 }
 
 function addSomewhere(k: Kernel, dir: number, name: Bytes, ino: number): Result<void> {
@@ -235,6 +237,7 @@ export function deleteEntry(k: Kernel, dir: number, found: FoundDirent): Result<
     writeDirBlock(k, dir, found.block, next, 'leaf');
   }
   markInodeDirty(k, dir);
+  modelName(k, dir, byteString(found.entry.name), 0);
 }
 
 /**
@@ -261,6 +264,7 @@ export function setEntry(
     writeDirBlock(k, dir, found.block, next, 'leaf');
   }
   markInodeDirty(k, dir);
+  modelName(k, dir, byteString(found.entry.name), ino);
 }
 
 /** Points `..` at another directory. The caller has asked `dirParent`. @source fs/ext4/namei.c ext4_rename_dir_finish */

@@ -6,12 +6,17 @@ import { readMedium } from '../device/medium.ts';
 import { isErr } from '../errno.ts';
 import { findInlineData, readInlineData } from '../inline/bytes.ts';
 import { inodeChecksumOk } from '../inode/checksum.ts';
-import { I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, isReg, rawSize } from '../inode/layout.ts';
+import { I_BLOCK_AT, I_BLOCK_SIZE, INODE_FLAG, isReg, RESERVED_INO, rawSize } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { modelBirth, modelDeath, modelPromise, modelSnapshot } from '../model.ts';
+import { modelBirth, modelDeath, modelPromise, modelSnapshot, modelSnapshotAll } from '../model.ts';
+import { modelName } from '../modelNames.ts';
 import { lookup } from '../volume/extent.ts';
+import { listDir } from '../volume/file.ts';
 import { inodeLocation } from '../volume/geometry.ts';
+import type { Image } from '../volume/image.ts';
+import { fileKind } from '../volume/rawInode.ts';
+import { byteString } from './directory.ts';
 
 const zeroPage = Bytes.zero(PAGE_SIZE);
 
@@ -98,6 +103,27 @@ export function modelAdopt(k: Kernel, ino: number): void {
 }
 
 /**
+ * Where power may fail: the names of the image and the files that they mean, all of it promised.
+ * @param image  what the medium holds
+ */
+export function adoptTree(k: Kernel, image: Image): void {
+  const todo: number[] = [RESERVED_INO.root];
+  for (const dir of todo) {
+    const names = listDir(image, dir);
+    if (isErr(names)) continue;
+    for (const { name, ino } of names) {
+      const text = byteString(name);
+      if (text === '.' || text === '..') continue;
+      const kind = fileKind(image.inode(ino).mode);
+      if (kind === 'file' && !k.ghost(ino).live) modelAdopt(k, ino);
+      if (kind === 'directory' && !todo.includes(ino)) todo.push(ino);
+      modelName(k, dir, text, ino);
+    }
+  }
+  for (const promise of modelSnapshotAll(k)) modelPromise(k, promise);
+}
+
+/**
  * After a crash a file is what recovery gave back, and all of that is on the medium: it is what the next crash must
  * leave. Files that are gone are gone. Inside a step.
  */
@@ -108,7 +134,7 @@ export function modelRecover(k: Kernel): void {
     const raw = mediumInode(k, ino);
     if (!isReg(raw.u16(0x00)) || raw.u16(0x1a) === 0) continue;
     modelAdopt(k, ino);
-    modelPromise(k, ino, modelSnapshot(k, ino));
+    modelPromise(k, modelSnapshot(k, ino));
   }
 }
 

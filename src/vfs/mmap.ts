@@ -170,6 +170,6 @@ export function* msync(
   if (found === null) return;
   const { ino, start, end, promise } = found;
   const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, true, start, end));
-  if (!isErr(ret)) yield* step(k, 'msync returns', () => modelPromise(k, ino, promise, start, end));
+  if (!isErr(ret)) yield* step(k, 'msync returns', () => modelPromise(k, promise, start, end));
   return ret;
 }

@@ -8,12 +8,14 @@ import { countFreeBlocks } from '../balloc/balloc.ts';
 import { countFreeInodes, initCounters, isAllocated } from '../balloc/ialloc.ts';
 import { dropBuffers, inodeBlock } from '../device/buffer.ts';
 import { checkpoint, dropTransactions, replay } from '../device/journal.ts';
+import { flushDevice } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { isDir, isLnk, isReg, RESERVED_INO } from '../inode/layout.ts';
 import { loadOrphans, orphanForgetAll } from '../inode/orphan.ts';
 import { forget, hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
+import { modelPromise, modelSnapshotAll } from '../model.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { clearPte, folioMapping, unmapFolio } from '../pagecache/rmap.ts';
 import type { Op, Request } from '../task.ts';
@@ -136,7 +138,9 @@ export function* remount(k: Kernel): Op<Result<void>> {
   yield* lock(k, sUmount);
   yield* call(k, 'sync_filesystem', () => syncFilesystem(k));
   yield* step(k, 'ext4_put_super', () => {
+    flushDevice(k);
     k.journal.log = null;
+    k.journal.unflushed = 0;
     const complaint = unmountedComplaint(k);
     if (k.warnOn('fsck', complaint !== null)) k.emit({ type: 'note', text: complaint! });
     forgetMemory(k);
@@ -144,6 +148,7 @@ export function* remount(k: Kernel): Op<Result<void>> {
   yield* step(k, 'ext4_fill_super', () => {
     mountVolume(k);
     k.warnOn('durability', mediumMismatch(k, 'all') !== null);
+    if (k.powerFails) for (const promise of modelSnapshotAll(k)) modelPromise(k, promise);
   });
   yield* unlock(k, sUmount);
 }

@@ -8,7 +8,7 @@ import { fileModified } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
-import { modelWrite } from '../model.ts';
+import { modelPromise, modelSnapshot, modelWrite } from '../model.ts';
 import { filemapRead } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
 import type { Op } from '../task.ts';
@@ -84,7 +84,14 @@ export function* pwrite(
   let ret: Result<unknown> = written;
   if (sync && !isErr(written)) {
     const { start, count } = written;
-    ret = yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false, start, start + count));
+    const end = start + count;
+    const promise = yield* step(k, 'O_SYNC', () => modelSnapshot(k, ino));
+    ret = yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false, start, end));
+    if (!isErr(ret)) {
+      yield* step(k, 'O_SYNC write returns', () =>
+        modelPromise(k, promise, start - offsetIn(start), Math.ceil(end / PAGE_SIZE) * PAGE_SIZE),
+      );
+    }
   }
   yield* unlock(k, sbWriters);
   if (isErr(ret)) return ret;

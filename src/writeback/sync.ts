@@ -3,12 +3,14 @@
  */
 import { dirtyBuffers, inodeBlock, writeBuffer } from '../device/buffer.ts';
 import { checkpoint, hasHandle } from '../device/journal.ts';
+import { flushDevice } from '../device/medium.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
 import { mayJournalData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { iSync, lock, unlock } from '../locks/lock.ts';
 import { mappingTagged } from '../pagecache/folio.ts';
+import { TX_NONE } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import {
@@ -74,7 +76,14 @@ export function* syncFile(
   const ret = yield* call(k, 'file_write_and_wait_range', () => writeAndWait(k, ino, start, end));
   if (isErr(ret)) return ret;
   if (k.hasJournal) {
+    const flushes =
+      k.powerFails &&
+      (yield* step(k, 'jbd2_trans_will_send_data_barrier', () => {
+        const { syncTx, datasyncTx } = k.inode(ino);
+        return (datasync ? datasyncTx : syncTx) === TX_NONE;
+      }));
     yield* call(k, 'ext4_fsync_journal', () => completeTransaction(k, ino, datasync));
+    if (flushes) yield* flush(k);
     return;
   }
   yield* step(k, 'sync_mapping_buffers; write inode', () => {
@@ -89,11 +98,20 @@ export function* syncFile(
       here = parent;
     }
   });
+  yield* flush(k);
+}
+
+/** @source block/blk-flush.c blkdev_issue_flush */
+function* flush(k: Kernel): Op<void> {
+  if (k.powerFails) yield* step(k, 'blkdev_issue_flush', () => flushDevice(k));
 }
 
 /** ext4_sync_fs with wait. @source fs/ext4/super.c ext4_sync_fs */
 export function* syncFs(k: Kernel): Op<void> {
+  // Nothing to commit: nothing that sends a barrier.
+  const flushes = k.powerFails && (yield* step(k, 'jbd2_journal_start_commit', () => !k.journal.running));
   yield* commit(k);
+  if (flushes) yield* flush(k);
 }
 
 /**

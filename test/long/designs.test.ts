@@ -3,6 +3,7 @@
  * violation replays.
  */
 import { describe, expect, it } from 'vitest';
+import { crashCell } from '../../src/compare/crash.ts';
 import { asExpected, expectationFor, raceCell } from '../../src/compare/race.ts';
 import { parseSchedule } from '../../src/explore/schedule.ts';
 import { runSession } from '../../src/scenario/run.ts';
@@ -22,5 +23,12 @@ describe('recorded verdicts of the proposed designs', () => {
       expect(found, `${invariant} on ${schedule}`).toBeDefined();
       expect(found!.step).toBe(steps - 1);
     }
+  });
+
+  it.each(OTHER_CASES)('$label, when power fails', ({ scenario, image, design, mount }) => {
+    expect(expectationOf(scenario, design.id, mount, 'crash')).not.toBeNull();
+    const { cell } = crashCell(scenario, image, design, mount);
+    expect(asExpected(scenario, cell, mount, 'crash'), JSON.stringify(expectationFor(cell))).toBe(true);
+    expect(cell.reach.complete).toBe(true);
   });
 });

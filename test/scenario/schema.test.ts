@@ -86,6 +86,7 @@ describe('readScenario', () => {
       explore: { strategy: 'exhaustive', preemptions: null, budget: null, seed: 1 },
       reaches: [],
       expect: {},
+      crash: {},
     });
   });
 

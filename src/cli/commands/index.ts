@@ -13,6 +13,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'all interleavings of one scenario under one design',
     load: () => import('./explore.ts'),
   },
+  {
+    name: 'crash',
+    summary: 'power failure after every step: what recovery gives back',
+    load: () => import('./crash.ts'),
+  },
   { name: 'replay', summary: 'one schedule again, from its token', load: () => import('./replay.ts') },
   {
     name: 'scenarios',

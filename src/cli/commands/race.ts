@@ -2,6 +2,7 @@
  * The main job: every scenario × every design.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type CrashCell, crashCell } from '../../compare/crash.ts';
 import { asExpected, type Cell, expectationFor, raceCell, type Violation } from '../../compare/race.ts';
 import { MAIN_DESIGNS } from '../../designs/index.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
@@ -13,7 +14,7 @@ import { defineCommand } from '../command.ts';
 import { designsNamed } from '../designOption.ts';
 import { EXIT } from '../errors.ts';
 import { imageOf } from '../images.ts';
-import { reachLine } from '../reachLine.ts';
+import { crashLine, reachLine } from '../reachLine.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
 import { storyDiagram } from '../story.ts';
 
@@ -26,6 +27,8 @@ interface Raced {
   readonly session: Session;
   /** null: the fixture records no expectation. */
   readonly expected: boolean | null;
+  /** The same lanes when power may fail at any step; null where that was not asked. */
+  readonly crash: { readonly cell: CrashCell; readonly expected: boolean | null } | null;
 }
 
 export default defineCommand({
@@ -50,6 +53,7 @@ export default defineCommand({
       summary: 'at most N preemptions in a schedule',
     },
     budget: { type: 'integer', value: 'N', min: 1, summary: 'most transitions of one search' },
+    'no-crash': { type: 'flag', summary: 'leave out power failures' },
     update: { type: 'flag', summary: 'write the verdicts into the scenario files, to be reviewed' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
@@ -65,12 +69,21 @@ export default defineCommand({
         for (const design of designs) {
           if (ctx.signal.aborted) break;
           ctx.progress.update(`race ${scenario.name}`, raced.length, total);
-          const { cell, session } = raceCell(scenario, image, design, mount, {
+          const how = {
             stop: () => ctx.signal.aborted,
             ...(ctx.options.budget === undefined ? {} : { budget: ctx.options.budget }),
             ...(ctx.options.preemptions === undefined ? {} : { preemptions: ctx.options.preemptions }),
+          };
+          const { cell, session } = raceCell(scenario, image, design, mount, how);
+          const crash = ctx.options['no-crash'] ? null : crashCell(scenario, image, design, mount, how).cell;
+          raced.push({
+            scenario,
+            mount,
+            cell,
+            session,
+            expected: asExpected(scenario, cell, mount),
+            crash: crash && { cell: crash, expected: asExpected(scenario, crash, mount, 'crash') },
           });
-          raced.push({ scenario, mount, cell, session, expected: asExpected(scenario, cell, mount) });
           await ctx.breathe();
         }
       }
@@ -82,7 +95,11 @@ export default defineCommand({
         schemaVersion: 1,
         designs: designs.map(({ id }) => ({ id })),
         scenarios: scenarios.map(({ name, question }) => ({ name, question })),
-        cells: raced.map(({ cell, expected }) => ({ ...cell, asExpected: expected })),
+        cells: raced.map(({ cell, expected, crash }) => ({
+          ...cell,
+          asExpected: expected,
+          ...(crash === null ? {} : { crash: { ...crash.cell, asExpected: crash.expected } }),
+        })),
       });
     } else {
       print(
@@ -91,8 +108,9 @@ export default defineCommand({
         designs.map((design) => design.id),
       );
     }
-    if (raced.some(({ cell }) => cell.verdict === 'inconclusive')) return EXIT.budget;
-    return raced.some(({ expected }) => expected === false) && !ctx.options.update ? EXIT.differs : EXIT.ok;
+    const all = raced.flatMap((each) => (each.crash === null ? [each] : [each, each.crash]));
+    if (all.some(({ cell }) => cell.verdict === 'inconclusive')) return EXIT.budget;
+    return all.some(({ expected }) => expected === false) && !ctx.options.update ? EXIT.differs : EXIT.ok;
   },
 });
 
@@ -110,34 +128,42 @@ type Print = {
 
 function print(ctx: Print, raced: readonly Raced[], designs: readonly string[]): void {
   const rows = new Map<string, Raced[]>();
-  for (const each of raced) rows.set(each.scenario.name, [...(rows.get(each.scenario.name) ?? []), each]);
-  const mounts = [...new Set(raced.map(({ cell }) => cell.mount))];
-  const column = (design: string, mount: string): string =>
-    mounts.length > 1 ? `${design} ${mount}` : design;
+  for (const each of raced) {
+    const { others } = mountParts(each.mount);
+    const row = [each.scenario.name, ...others].join(', ');
+    rows.set(row, [...(rows.get(row) ?? []), each]);
+  }
+  const mounts = [...new Set(raced.map(({ mount }) => mountParts(mount).allocation))];
+  const column = (design: string, allocation: string): string =>
+    mounts.length > 1 ? `${design} ${allocation}` : design;
   const paint = (text: string, verdict: Verdict): string =>
     verdict === 'holds'
       ? ctx.style.good(text)
       : verdict === 'violates'
         ? ctx.style.bad(text)
         : ctx.style.unsure(text);
-  ctx.out(
+  const matrix = (shown: (each: Raced) => { cell: Cell; expected: boolean | null } | null): string =>
     renderMatrix(
       {
         designs: designs.flatMap((design) => mounts.map((mount) => ({ id: column(design, mount) }))),
         rows: [...rows].map(([scenario, cells]) => ({
           scenario,
-          cells: cells.map(({ cell, expected }) => ({
-            design: column(cell.design, cell.mount),
-            verdict: cell.verdict,
-            violates: shownViolations(cell),
-            ...(expected === false ? { asExpected: false } : {}),
-            reach: { ...cell.reach, schedules: Number(cell.reach.schedules ?? 0) },
-          })),
+          cells: cells.flatMap((each) => {
+            const { cell, expected } = shown(each) ?? {};
+            if (cell === undefined) return [];
+            return {
+              design: column(cell.design, mountParts(each.mount).allocation),
+              verdict: cell.verdict,
+              violates: shownViolations(cell),
+              ...(expected === false ? { asExpected: false } : {}),
+              reach: { ...cell.reach, schedules: Number(cell.reach.schedules ?? 0) },
+            };
+          }),
         })),
       },
       { width: Math.max(60, Math.min(ctx.columns, 120)), paint },
-    ),
-  );
+    );
+  ctx.out(matrix((each) => each));
   const pending = raced.filter(({ cell }) => cell.pendingOnly);
   if (pending.length > 0) {
     ctx.out(
@@ -163,13 +189,21 @@ function print(ctx: Print, raced: readonly Raced[], designs: readonly string[]):
     }
   }
   ctx.out(`\n${reachLine(raced.map(({ cell }) => cell))}`);
-  const differing = raced.filter(({ expected }) => expected === false);
-  for (const { scenario, mount, cell } of differing) {
-    ctx.out(
-      ctx.style.bad(
-        `not as recorded: ${scenario.name} ${mountLabel(mount)} ${cell.design}: ${JSON.stringify(expectationFor(cell))}`,
-      ),
-    );
+  const crashes = raced.flatMap(({ crash }) => (crash === null ? [] : [crash.cell]));
+  if (crashes.length > 0) {
+    ctx.out(`\n${ctx.style.bold('When power fails')}, at any step of any schedule:\n`);
+    ctx.out(matrix(({ crash }) => crash));
+    ctx.out(`\n${crashLine(crashes)}`);
+  }
+  for (const { scenario, mount, cell, expected, crash } of raced) {
+    const differs = (what: Cell, when: string): void =>
+      ctx.out(
+        ctx.style.bad(
+          `not as recorded: ${scenario.name} ${mountLabel(mount)} ${what.design}${when}: ${JSON.stringify(expectationFor(what))}`,
+        ),
+      );
+    if (expected === false) differs(cell, '');
+    if (crash?.expected === false) differs(crash.cell, ' when power fails');
   }
   const vacuous = new Map<string, string[]>();
   for (const { scenario } of raced) {
@@ -179,6 +213,15 @@ function print(ctx: Print, raced: readonly Raced[], designs: readonly string[]):
   }
   for (const [name, never] of vacuous)
     ctx.out(`${name}: no schedule of any design reaches ${never.join(', ')}`);
+}
+
+/** A mount as the matrix has it: how blocks are allocated is the column, what else there is goes to the row. */
+function mountParts(mount: readonly MountOption[]): { allocation: string; others: readonly MountOption[] } {
+  const delayed = !mount.includes('nodelalloc') && !mount.includes('data=journal');
+  return {
+    allocation: delayed ? 'delalloc' : 'nodelalloc',
+    others: mount.filter((option) => option !== 'delalloc' && option !== 'nodelalloc'),
+  };
 }
 
 /** `strict` alone under delayed allocation is said as what it is. */
@@ -224,19 +267,23 @@ const rank = (id: string): number => {
   return at < 0 ? WORST.length : at;
 };
 
-/** Writes what was computed into the `expect` of each scenario file. */
+/** Writes what was computed into `expect` and `crash` of each scenario file. */
 function update(raced: readonly Raced[]): void {
   const byFile = new Map<string, Raced[]>();
   for (const each of raced) byFile.set(each.scenario.file, [...(byFile.get(each.scenario.file) ?? []), each]);
   for (const [file, cells] of byFile) {
     const json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-    const expect: Record<string, unknown> = { ...(json.expect as Record<string, unknown> | undefined) };
-    for (const { scenario, mount, cell } of cells) {
-      delete expect[cell.design];
-      expect[scenario.mounts.length > 1 ? `${cell.design}@${mountLabel(mount)}` : cell.design] =
-        expectationFor(cell);
+    for (const part of ['expect', 'crash'] as const) {
+      const recorded: Record<string, unknown> = { ...(json[part] as Record<string, unknown> | undefined) };
+      for (const { scenario, mount, ...each } of cells) {
+        const cell = part === 'expect' ? each.cell : each.crash?.cell;
+        if (cell === undefined) continue;
+        delete recorded[cell.design];
+        recorded[scenario.mounts.length > 1 ? `${cell.design}@${mountLabel(mount)}` : cell.design] =
+          expectationFor(cell);
+      }
+      if (Object.keys(recorded).length > 0) json[part] = recorded;
     }
-    json.expect = expect;
     writeFileSync(file, `${JSON.stringify(json, null, 2)}\n`);
   }
 }

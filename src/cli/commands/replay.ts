@@ -1,7 +1,9 @@
+import { splitCrash } from '../../compare/crash.ts';
 import { parseSchedule } from '../../explore/schedule.ts';
 import { runSession } from '../../scenario/run.ts';
 import { startSession } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
+import { replayCrash } from '../crashStory.ts';
 import { designNamed, mountNamed } from '../designOption.ts';
 import { UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
@@ -34,7 +36,10 @@ export default defineCommand({
     const [scenario] = loadScenarios([name]);
     const design = designNamed(designId);
     const mount = mountNamed(scenario!, label);
-    const session = startSession(scenario!, imageOf(scenario!), design, mount);
+    const { schedule, medium } = splitCrash(text);
+    const session = startSession(scenario!, imageOf(scenario!), design, mount, medium !== null);
+    if (medium !== null)
+      return replayCrash(ctx, { scenario: scenario!.name, session, schedule, medium, token });
     const result = runSession(
       session,
       parseSchedule(

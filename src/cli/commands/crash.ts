@@ -1,0 +1,100 @@
+import { type CrashCell, crashCell, crashStory, crashToken } from '../../compare/crash.ts';
+import { reachText } from '../../explore/explore.ts';
+import { mountLabel } from '../../scenario/schema.ts';
+import { defineCommand } from '../command.ts';
+import { crashDiagram } from '../crashStory.ts';
+import { designNamed, mountNamed } from '../designOption.ts';
+import { EXIT } from '../errors.ts';
+import { imageOf } from '../images.ts';
+import { grouped } from '../reachLine.ts';
+import { loadScenarios } from '../scenarioFiles.ts';
+
+export default defineCommand({
+  about:
+    'Lets power fail after every step of every schedule, with every choice of the writes that no flush has followed, recovers each ' +
+    'medium as a mount would, and holds it against what the programs were promised: the first broken promise with the ' +
+    'writes that were lost, or how many power failures were tried.',
+  operands: ['SCENARIO'],
+  options: {
+    design: { type: 'text', value: 'D', needed: true, summary: 'the design (see ext4lab designs)' },
+    mount: { type: 'text', value: 'M', summary: 'one of the scenario’s mounts (default: the first)' },
+    schedules: {
+      type: 'text',
+      value: 'WHICH',
+      choices: ['one', 'all'],
+      default: 'all',
+      summary: 'all schedules, or the one in which the first lane that can run goes on',
+    },
+    preemptions: {
+      type: 'integer',
+      value: 'N',
+      min: 0,
+      max: 100,
+      summary: 'at most N preemptions in a schedule',
+    },
+    budget: { type: 'integer', value: 'N', min: 1, summary: 'most transitions' },
+    media: {
+      type: 'integer',
+      value: 'N',
+      min: 1,
+      default: 1024,
+      summary: 'most media tried whole per state; past it, one block at a time',
+    },
+    'no-torn': { type: 'flag', summary: 'blocks are written whole: no torn sectors' },
+    json: { type: 'flag', summary: 'one JSON object on stdout' },
+  },
+  examples: [
+    'crash mmap-store-then-fsync --design mkwrite-convert',
+    'crash mmap-store-then-fsync --design page-cache-convert --json',
+  ],
+  run(ctx) {
+    const [scenario] = loadScenarios(ctx.operands);
+    const { options } = ctx;
+    const mount = mountNamed(scenario!, options.mount);
+    const design = designNamed(options.design);
+    const { cell, session, crasher } = crashCell(scenario!, imageOf(scenario!), design, mount, {
+      which: options.schedules === 'one' ? 'one' : 'all',
+      limit: options.media,
+      torn: !options['no-torn'],
+      ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
+      ...(options.budget === undefined ? {} : { budget: options.budget }),
+      stop: () => ctx.signal.aborted,
+      onProgress: (states) => ctx.progress.update(`crash ${scenario!.name}`, states, null),
+    });
+    ctx.progress.clear();
+    const told = cell.violations.map((violation) => ({
+      violation,
+      story: crashStory(session, crasher, violation),
+    }));
+    if (options.json) {
+      ctx.json({
+        schemaVersion: 1,
+        ...cell,
+        violations: told.map(({ violation, story: { failure, lost } }) => ({
+          ...violation,
+          lost,
+          token: crashToken(
+            cell.scenario,
+            cell.design,
+            mountLabel(mount),
+            violation.schedule,
+            failure.medium.number,
+          ),
+        })),
+      });
+    } else {
+      for (const { violation, story } of told) ctx.out(`${crashDiagram(cell, violation, story)}\n`);
+      const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
+      ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${crashReach(cell)})`);
+    }
+    if (cell.verdict === 'inconclusive') return cell.reach.complete ? EXIT.ok : EXIT.budget;
+    return cell.verdict === 'violates' ? EXIT.differs : EXIT.ok;
+  },
+});
+
+/** `exhaustive, 162 states, 1 schedule; 15 power failures, 3 media`. */
+function crashReach(cell: CrashCell): string {
+  const { failures, media, all } = cell.crash;
+  const some = all ? '' : ', some with one block at a time';
+  return `${reachText(cell.reach)}; ${grouped(failures)} power failures, ${grouped(media)} media${some}`;
+}
