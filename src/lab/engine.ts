@@ -46,12 +46,12 @@ export class Engine {
       design,
       options,
     );
-    this.image = image;
+    this.image = session.image;
     this.mount = session.mount;
     this.options = options;
     this.design = design;
     this.world.restore(session.world.snapshot());
-    const { setup } = makeKernel(this.world, image, session.mount, design);
+    const { setup } = makeKernel(this.world, session.image, session.mount, design);
     this.k = new LiveKernel(setup, this.world, PROGRAM);
     this.k.tracker.direct = new Direct(this.k.sb);
     this.#actor = this.k.forTask(ACTOR);

@@ -23,6 +23,7 @@ import { mountVolume } from '../vfs/mount.ts';
 import { openPath } from '../vfs/namei.ts';
 import * as extent from '../volume/extent.ts';
 import type { Image } from '../volume/image.ts';
+import { replayJournal } from '../volume/journalReplay.ts';
 import { syncEverything } from '../writeback/sync.ts';
 import type { Line } from './ast.ts';
 import { ScenarioError } from './error.ts';
@@ -92,7 +93,7 @@ export interface SessionInput {
 }
 
 /**
- * Mounts, runs setup, prepares the lanes.
+ * Mounts, which replays the log that a crash left, runs setup, prepares the lanes.
  * @throws ScenarioError for a verb that is not modelled, a read-only volume, or setup that does not run to its end
  */
 export function startSession(
@@ -116,15 +117,16 @@ export function startSession(
     throw new ScenarioError(`blocks of ${blockSize} bytes are larger than a page`, { file });
   const mount = mountOptions(options, hasJournal);
   const world = new FlatWorld();
-  const k = makeKernel(world, image, mount, design, powerFails);
-  mountVolume(k);
-  if (powerFails) adoptTree(k, image);
+  const recovered = replayJournal(image).image;
+  const k = makeKernel(world, recovered, mount, design, powerFails);
+  mountVolume(k, recovered !== image);
+  if (powerFails) adoptTree(k, recovered);
   runToEnd(k, [laneTask('setup', input.setup, 0)], file);
   if (input.freeBlocks !== null) fillVolume(k, input.freeBlocks, file);
   if (powerFails) settleMedium(k);
   const specs = lanes.map((lane, number) => laneTask(lane.name, lane.lines, lane.mm ?? number));
   if (after.length > 0) specs.push(laneTask('after', after, specs.length, true));
-  return { image, mount, design, powerFails, world, k, specs };
+  return { image: recovered, mount, design, powerFails, world, k, specs };
 }
 
 /** Power fails after setup, not in it: what setup wrote is on the medium, whatever the mount says of barriers. */

@@ -5,14 +5,13 @@
  * enough; every field of the journal superblock that bounds the log, its features and its checksum.
  * Not verified: the log itself (a volume that needs recovery is checked as it is, with a note).
  */
-import type { Bytes } from '../bytes/bytes.ts';
-import { crc32cBytes } from '../bytes/crc32c.ts';
 import { hex } from './badImage.ts';
 import { blockPlace, type CheckContext, inodePlace } from './checkContext.ts';
 import { superPlace } from './checkSuper.ts';
 import {
   JOURNAL_MAGIC,
   JOURNAL_SUPERBLOCK_V2,
+  journalSuperblockChecksum,
   journalSuperblockLayout,
   MIN_JOURNAL_BLOCKS,
 } from './journalSuper.ts';
@@ -139,9 +138,4 @@ function checkJournalSuperblock(ctx: CheckContext, nr: number, blocks: number): 
   } else if (jsb.start !== 0)
     wrong('start', 'the journal has data, and needs_recovery is not set', 0, jsb.start);
   return undefined;
-}
-
-/** @source fs/jbd2/journal.c jbd2_superblock_csum */
-function journalSuperblockChecksum(block: Bytes): number {
-  return crc32cBytes(0xffffffff, journalSuperblockLayout.put(block.slice(0, 1024), { checksum: 0 }));
 }

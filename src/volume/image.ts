@@ -219,6 +219,11 @@ export class Image {
 
   /** One block of the journal, by its number in the log. @throws BadImage when it cannot be found */
   journalBlock(index: number): Bytes {
+    return this.block(this.journalBlockNr(index));
+  }
+
+  /** Where on the volume a block of the journal is. @throws BadImage when it cannot be found */
+  journalBlockNr(index: number): number {
     const geo = this.geometry;
     const structure = 'journal inode';
     const where = geo.journalInum === 0 ? 0 : inodeLocation(geo, geo.journalInum);
@@ -237,7 +242,7 @@ export class Image {
     if (isErr(found) || found.kind === 'hole') {
       throw new BadImage(structure, offset + 0x28, `no block for journal block ${index}`);
     }
-    return this.block(found.pblk);
+    return found.pblk;
   }
 }
 

@@ -2,6 +2,8 @@
  * The journal superblock: the first block of the journal file, big endian as all of the journal. mkfs writes it,
  * check reads it; what the rest of the log means is `src/device`.
  */
+import type { Bytes } from '../bytes/bytes.ts';
+import { crc32cBytes } from '../bytes/crc32c.ts';
 import { be32, layout, raw, u8 } from '../bytes/layout.ts';
 
 /** @source include/linux/jbd2.h JBD2_MIN_JOURNAL_BLOCKS */
@@ -36,3 +38,8 @@ export const journalSuperblockLayout = layout('journal_superblock_s', 1024, {
 
 export const JOURNAL_MAGIC = 0xc03b3998;
 export const JOURNAL_SUPERBLOCK_V2 = 4;
+
+/** @source fs/jbd2/journal.c jbd2_superblock_csum */
+export function journalSuperblockChecksum(block: Bytes): number {
+  return crc32cBytes(0xffffffff, journalSuperblockLayout.put(block.slice(0, 1024), { checksum: 0 }));
+}

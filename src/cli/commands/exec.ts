@@ -34,8 +34,6 @@ export default defineCommand({
     const file = options.script;
     const lines = parseScript(readFileSync(file, 'utf8'), file);
     const image = readImageFile(ctx.operands[0]!);
-    if (image.needsRecovery)
-      throw new UsageError(`${ctx.operands[0]}: the journal needs recovery; mount it or run e2fsck first`);
     const mount = mountSchema.safeParse(options.mount.split(','));
     if (!mount.success) throw new UsageError(`--mount ${options.mount}: ${mount.error.issues[0]!.message}`);
     const design = designNamed(options.design);
