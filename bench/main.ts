@@ -10,6 +10,7 @@ import { crashStates } from './crash.ts';
 import { againstFastCheck } from './fastCheck.ts';
 import { fileOperations } from './fileOps.ts';
 import { ALL, COMBINATIONS } from './mirror/mirror.ts';
+import { objections } from './objections.ts';
 import { markOf, type Row, rowsAsJson, rowsAsText } from './rows.ts';
 import { againstSpin, CountsDiffer, editToAnswer, equalCounts } from './spin.ts';
 import { knownFailures, referenceScenario, worlds } from './worlds.ts';
@@ -55,6 +56,7 @@ await measure('known failures', () => {
   differs ||= lost.length > 0;
   return row;
 });
+await measure('objections', objections);
 
 if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
 process.stdout.write(

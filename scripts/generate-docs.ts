@@ -1,13 +1,16 @@
 /**
  * Writes what can be computed of the documentation: whole pages (docs/yield-points.md, docs/layouts.md,
- * docs/fidelity.md, docs/verdicts.md) and the parts between `<!-- generated: … -->` and `<!-- end -->` of the others. Tests compare;
+ * docs/fidelity.md, docs/verdicts.md, docs/claims.md) and the parts between `<!-- generated: … -->` and `<!-- end -->` of the others. Tests compare;
  * run this after changing a step, a layout, a scenario, a design or a command, and read the diff.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fenced, BLOCKS as PLAIN_BLOCKS, runRecordings } from './docs/blocks.ts';
+import { claimsPage } from './docs/claims.ts';
+import { DESIGN_BLOCKS } from './docs/designs.ts';
 import { fidelityPage } from './docs/fidelity.ts';
+import { HOOK_BLOCKS } from './docs/hooks.ts';
 import { layoutsPage } from './docs/layouts.ts';
 import { type Block, partsOf, regenerate } from './docs/markers.ts';
 import { ROOT } from './docs/source.ts';
@@ -17,6 +20,8 @@ import { yieldPointsPage } from './docs/yieldPoints.ts';
 
 export const BLOCKS: Readonly<Record<string, Block>> = {
   ...PLAIN_BLOCKS,
+  ...DESIGN_BLOCKS,
+  ...HOOK_BLOCKS,
   'worked-design': workedDesignTable,
   'worked-invariant': workedInvariantTable,
   library: async () => fenced(await libraryOutput(), 'text'),
@@ -28,6 +33,7 @@ export const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/layouts.md': layoutsPage,
   'docs/fidelity.md': fidelityPage,
   'docs/verdicts.md': verdictsPage,
+  'docs/claims.md': claimsPage,
 };
 
 /** Every markdown file of the project that people write, relative to its root. */

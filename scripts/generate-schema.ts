@@ -1,7 +1,10 @@
-// Writes schema/scenario-1.json from src/scenario/schema.ts. A test compares; run this after changing the schema.
+// Writes the JSON Schemas of scenario and claim files. Tests compare; run this after changing src/scenario/schema.ts or
+// src/compare/claim.ts.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { claimJsonSchema } from '../src/compare/claim.ts';
 import { scenarioJsonSchema } from '../src/scenario/schema.ts';
 
 const folder = new URL('../schema/', import.meta.url);
 mkdirSync(folder, { recursive: true });
 writeFileSync(new URL('scenario-1.json', folder), `${JSON.stringify(scenarioJsonSchema(), null, 2)}\n`);
+writeFileSync(new URL('claim-1.json', folder), `${JSON.stringify(claimJsonSchema(), null, 2)}\n`);

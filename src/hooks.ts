@@ -82,10 +82,20 @@ export interface Hooks {
   needsWritepages(k: Kernel, ino: number): boolean;
   /** The inline branch of writepages. @source fs/ext4/inode.c ext4_do_writepages */
   writepagesInline(k: Kernel, ino: number, wbc: WritebackControl): Op<InlineVerdict>;
-  /** Growing an inline file by truncate(2), under i_rwsem. @source fs/ext4/inode.c ext4_setattr */
+  /** Growing an inline file by truncate(2), under i_rwsem; an errno is the caller's answer. @source fs/ext4/inode.c ext4_setattr */
   setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>>;
   /** Conversion for fallocate, verity and the like, under i_rwsem. @source fs/ext4/inline.c ext4_convert_inline_data */
   convert(k: Kernel, ino: number): Op<Result<void>>;
+  /**
+   * Fills a folio of an inline file. Inside a step, under the folio lock and xattr_sem shared.
+   * @source fs/ext4/inline.c ext4_readpage_inline
+   */
+  fillInlineFolio(k: Kernel, ino: number, index: number): void;
+  /**
+   * Takes delayed blocks from a pending file that truncate(2) cut. Inside a step, under xattr_sem and i_data_sem
+   * exclusive. @source fs/ext4/inline.c ext4_inline_data_truncate
+   */
+  truncatePending(k: Kernel, ino: number): void;
   /** ->dirty_folio, inside a step (atomic context). @source fs/ext4/inode.c ext4_dirty_folio */
   dirtyFolio(k: Kernel, ino: number, index: number): void;
   /** May a clean folio be dropped? Inside a step. @source fs/ext4/inode.c ext4_release_folio */

@@ -350,9 +350,12 @@ const bands: Block = () => {
 const hooks: Block = () => {
   const text = readFileSync(join(ROOT, 'src/hooks.ts'), 'utf8');
   const body = text.slice(text.indexOf('export interface Hooks {'));
-  const rows = [...body.matchAll(/\/\*\* ((?:(?!\*\/)[\s\S])*?) ?\*\/\n {2}(\w+)\(/g)].map(
+  const rows = [...body.matchAll(/\/\*\*\s+((?:(?!\*\/)[\s\S])*?)\s*\*\/\n {2}(\w+)\(/g)].map(
     ([, comment, name]) => {
-      const [what, source = ''] = comment!.replaceAll(/\s*\n\s*\*\s*/g, ' ').split('@source');
+      const [what, source = ''] = comment!
+        .replaceAll(/\s*\n\s*\*\s*/g, ' ')
+        .replace(/^\* /, '')
+        .split('@source');
       return [`\`${name}\``, what!.trim(), source.trim()];
     },
   );

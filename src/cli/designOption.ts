@@ -1,8 +1,9 @@
-/** `--design D` and `--mount M` as the commands take them. */
+/** `--design D`, `--designs D,…` and `--mount M` as the commands take them. */
 import { DESIGNS, type Design, designById, MAIN_DESIGNS } from '../designs/index.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
 import { didYouMean } from '../scenario/suggest.ts';
+import { designFromFile, isDesignFile } from './designFile.ts';
 import { UsageError } from './errors.ts';
 
 /** @throws UsageError for an unknown design, with the one that was probably meant */
@@ -13,11 +14,23 @@ export function designNamed(id: string): Design {
   throw new UsageError(`unknown design ${id}${didYouMean(id, known)}; known: ${known.join(', ')}`);
 }
 
-/** `all`, or names separated by commas; the main ones when nothing is asked. */
-export function designsNamed(text: string | undefined): readonly Design[] {
+/** The `D` of `--design D`: a name, or a file that exports a design. */
+export async function designOf(word: string): Promise<Design> {
+  return isDesignFile(word) ? await designFromFile(word) : designNamed(word);
+}
+
+/** `all`, or names and files separated by commas; the main ones when nothing is asked. */
+export async function designsOf(text: string | undefined): Promise<readonly Design[]> {
   if (text === undefined) return MAIN_DESIGNS;
-  if (text === 'all') return DESIGNS;
-  return text.split(',').map(designNamed);
+  const designs: Design[] = [];
+  for (const word of text.split(',')) {
+    for (const design of word === 'all' ? DESIGNS : [await designOf(word)]) {
+      if (designs.some(({ id }) => id === design.id))
+        throw new UsageError(`two designs are called ${design.id}`);
+      designs.push(design);
+    }
+  }
+  return designs;
 }
 
 /** The mount of a scenario that `--mount` names; the first one when it is not given. */

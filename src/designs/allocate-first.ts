@@ -13,11 +13,11 @@ import type { Op } from '../task.ts';
 import { pageMkwrite } from '../vfs/aops.ts';
 import { filemapFlush } from '../writeback/writepages.ts';
 import { type Design, defineDesign } from './design.ts';
-import { mkwriteConvert } from './mkwrite-convert.ts';
+import { mkwriteConvert, stdError } from './mkwrite-convert.ts';
 import { growBy } from './page-cache-convert.ts';
 
 function* convert(k: Kernel, ino: number): Op<Result<void>> {
-  return yield* convertOffTree(k, ino, false, (i) => filemapFlush(k, i));
+  return yield* convertOffTree(k, ino, (i) => filemapFlush(k, i));
 }
 
 export const allocateFirst: Design = defineDesign(mkwriteConvert, {
@@ -32,7 +32,7 @@ export const allocateFirst: Design = defineDesign(mkwriteConvert, {
       return yield* pageMkwrite(k, vma, index, convert);
     },
     *setattrSize(k, ino, size) {
-      return yield* growBy(k, ino, size, convert);
+      return yield* stdError(k, yield* growBy(k, ino, size, convert));
     },
     *convert(k, ino) {
       return yield* convert(k, ino);

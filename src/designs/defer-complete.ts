@@ -4,14 +4,14 @@
  * Source: ours, after Matthew Wilcox and Jan Kara, 2023-06-05.
  * Promise: an mmap store leaves the file inline, and nothing is lost: stores, rewrites, truncates, conversions.
  * Locks: the commit point of every change of INLINE_DATA and MAY_INLINE_DATA is folio 0's lock and xattr_sem exclusive:
- *   fault   folio 0 ▸ xattr_sem shared          dirty without blocks only while INLINE and MAY are seen there
+ *   fault   folio 0 ▸ xattr_sem                 dirty without blocks only while INLINE and MAY are seen there
  *   copy-out handle ▸ folio 0 ▸ xattr_sem       re-tests INLINE and MAY, clamps to i_inline_size, bumps datasync
  *   write_end copies the whole valid range, write-protects, and only then clears PG_dirty, tags included
- *   converters go through folio 0 (page cache), so what was stored is what is converted
+ *   converters go through folio 0, so what was stored is what is converted; a block is there before inline data goes
  * A file whose i_size is beyond its inline bytes is converted at the fault: its copy-out could need room or a block.
- * `strict` and `settled` are broken by design: the folio is dirty between the store and writeback.
+ * `strict` and `settled` are broken by design: the folio is dirty between the store and writeback. `coherence` is broken
+ * for a moment by get_user_pages: a pinned page changes after its writeback, as that of any file does.
  */
-import { nondaSwitch } from '../balloc/balloc.ts';
 import { inodeBlock } from '../device/buffer.ts';
 import {
   dirtyMetadata,
@@ -22,8 +22,7 @@ import {
 } from '../device/journal.ts';
 import { isErr } from '../errno.ts';
 import type { InlineVerdict, VmaView, VmFault } from '../hooks.ts';
-import { pendingAtFault } from '../inline/convert.ts';
-import { destroyInline, writeInlineData } from '../inline/ops.ts';
+import { orphanIfPast, writeInlineData } from '../inline/ops.ts';
 import { hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -32,25 +31,34 @@ import { modelGrow } from '../model.ts';
 import { blockDirtyFolio, folioData, lockIfPresent, unlockFolio, zeroFolio } from '../pagecache/folio.ts';
 import { clearDirtyForIo, folioMkclean } from '../pagecache/rmap.ts';
 import type { Op } from '../task.ts';
-import { call, step } from '../task.ts';
-import { faultOf, mkwriteBlocks } from '../vfs/aops.ts';
+import { step } from '../task.ts';
+import { cutShortWrite, faultOf, type MkwritePrepare, mkwriteBlocks } from '../vfs/aops.ts';
+import { atomicSwitch, pendingOrSwitch, switchAtWriteback, switchNow } from './atomic-switch.ts';
 import { type Design, defineDesign } from './design.ts';
-import { folioLockConvert } from './folio-lock-convert.ts';
-import { convertInCache, pageCacheConvert } from './page-cache-convert.ts';
+import { mkwriteConvert } from './mkwrite-convert.ts';
 
 /** Inside a step: may this store stay inline? */
-export const staysInline = (k: Kernel, ino: number, index: number): boolean => {
+const staysInline = (k: Kernel, ino: number, index: number): boolean => {
   const inode = k.inode(ino);
   return hasInlineData(k, ino) && inode.mayInline && index === 0 && inode.size <= inode.inlineSize;
 };
 
-/** Dirties folio 0 of an inline file, decided under its lock; anything else is converted and dirtied with blocks. */
-export function* deferredMkwrite(k: Kernel, { ino }: VmaView, index: number): Op<VmFault> {
+/**
+ * Dirties folio 0 of an inline file, decided under its lock; anything else is converted and dirtied with blocks.
+ * @param convert  for a file that cannot stay inline; a file without inline data loses MAY_INLINE_DATA where that is seen
+ * @locks  sb_pagefaults ▸ invalidate_lock shared ▸ folio ▸ xattr_sem; the folio held for 'locked'
+ */
+export function* deferredMkwrite(
+  k: Kernel,
+  { ino }: VmaView,
+  index: number,
+  convert: MkwritePrepare,
+): Op<VmFault> {
   yield* lock(k, sbPagefaults, 'shared');
   yield* lock(k, invalidateLock(ino), 'shared');
   let fault: VmFault = 'nopage';
   const inline = (yield* lockIfPresent(k, ino, index))
-    ? yield* locked(k, xattrSem(ino), 'shared', 'inline and small enough?', () => {
+    ? yield* locked(k, xattrSem(ino), 'exclusive', 'inline and small enough?', () => {
         if (index * PAGE_SIZE >= k.inode(ino).size) return 'gone';
         if (!staysInline(k, ino, index)) return 'blocks';
         k.hooks.dirtyFolio(k, ino, index);
@@ -61,8 +69,7 @@ export function* deferredMkwrite(k: Kernel, { ino }: VmaView, index: number): Op
   else {
     if (inline !== 'absent') yield* unlockFolio(k, ino, index);
     if (inline === 'blocks') {
-      const delalloc = yield* step(k, 'delalloc?', () => k.mount.delalloc && !nondaSwitch(k));
-      const ready = yield* delalloc ? pendingAtFault(k, ino) : convertInCache(k, ino);
+      const ready = yield* convert(k, ino);
       fault = isErr(ready) ? faultOf(ready) : yield* mkwriteBlocks(k, ino, index);
     }
   }
@@ -105,56 +112,61 @@ function* copyOut(k: Kernel, ino: number): Op<InlineVerdict> {
       markInodeDirty(k, ino);
       updateFsyncTrans(k, ino, true);
     });
-  } else if (verdict === 'pending') yield* call(k, 'ext4_destroy_inline_data', () => destroyInline(k, ino));
+  }
   yield* journalStop(k);
-  return verdict === 'done' ? 'done' : 'blocks';
+  if (verdict === 'pending') return yield* switchAtWriteback(k, ino);
+  return verdict;
 }
 
 /** The inline write_end: the whole file goes into the inode, so that nothing stored beside the write is forgotten. */
-function* endInline(k: Kernel, ino: number, pos: number, copied: number): Op<number> {
-  yield* lock(k, xattrSem(ino));
-  yield* step(k, 'write-protect; copy the whole folio in; clear dirty', () => {
-    const inode = k.inode(ino);
-    const folio = k.folio(ino, 0);
-    folioMkclean(k, ino, 0);
-    const size = Math.max(inode.size, pos + copied);
-    if (inode.size < pos) zeroFolio(k, ino, 0, inode.size, pos);
-    const length = Math.min(size, inode.inlineSize);
-    zeroFolio(k, ino, 0, Math.max(length, pos + copied), PAGE_SIZE);
-    copyFolioIn(k, ino, length);
-    folio.uptodate = true;
-    folio.dirty = folio.tagDirty = folio.tagTowrite = false;
-    inode.size = size;
-    inode.disksize = Math.max(inode.disksize, size);
-    modelGrow(k, ino, size);
-  });
-  yield* unlock(k, xattrSem(ino));
+function* endInline(k: Kernel, ino: number, pos: number, len: number, copied: number): Op<number> {
+  if (copied > 0) {
+    yield* lock(k, xattrSem(ino));
+    yield* step(k, 'write-protect; copy the whole folio in; clear dirty', () => {
+      const inode = k.inode(ino);
+      const folio = k.folio(ino, 0);
+      folioMkclean(k, ino, 0);
+      const size = Math.max(inode.size, pos + copied);
+      if (inode.size < pos) zeroFolio(k, ino, 0, inode.size, pos);
+      const length = Math.min(size, inode.inlineSize);
+      zeroFolio(k, ino, 0, Math.max(length, pos + copied), PAGE_SIZE);
+      copyFolioIn(k, ino, length);
+      folio.uptodate = true;
+      folio.dirty = folio.tagDirty = folio.tagTowrite = false;
+      inode.size = size;
+      inode.disksize = Math.max(inode.disksize, size);
+      modelGrow(k, ino, size);
+    });
+    yield* unlock(k, xattrSem(ino));
+  }
   yield* unlockFolio(k, ino, 0);
   yield* step(k, 'mark_inode_dirty', () => {
     markInodeDirty(k, ino);
     updateFsyncTrans(k, ino, true);
   });
+  if (copied < len) yield* orphanIfPast(k, ino, pos + len);
   yield* journalStop(k);
+  if (copied < len) yield* cutShortWrite(k, ino, pos + len);
   return copied;
 }
 
-export const deferComplete: Design = defineDesign(folioLockConvert, {
+export const deferComplete: Design = defineDesign(atomicSwitch, {
   id: 'defer-complete',
   summary: 'the deferral with every trap closed: decided under folio 0 and xattr_sem, copied whole',
   source: 'ours, after Matthew Wilcox and Jan Kara, 2023-06-05',
-  promises: ['bug-on', 'handle-balance', 'durability', 'model', 'coherence'],
+  promises: ['pending', 'bug-on', 'handle-balance', 'durability', 'model', 'alias'],
   locks: ['folio'],
-  unmodelled: ['data=journal'],
+  unmodelled: [],
   hooks: {
     *pageMkwrite(k, vma, index) {
-      return yield* deferredMkwrite(k, vma, index);
+      return yield* deferredMkwrite(k, vma, index, pendingOrSwitch);
     },
     *writepagesInline(k, ino) {
       return yield* copyOut(k, ino);
     },
     *writeEnd(k, ino, pos, len, copied, begin) {
-      if (begin.inline) return yield* endInline(k, ino, pos, copied);
-      return yield* pageCacheConvert.hooks.writeEnd(k, ino, pos, len, copied, begin);
+      if (begin.inline) return yield* endInline(k, ino, pos, len, copied);
+      return yield* mkwriteConvert.hooks.writeEnd(k, ino, pos, len, copied, begin);
     },
     *setattrSize(k, ino, size) {
       const way = yield* step(k, 'how far does the file grow?', () => {
@@ -162,7 +174,7 @@ export const deferComplete: Design = defineDesign(folioLockConvert, {
         if (!hasInlineData(k, ino) || size <= inode.size) return 'as it is';
         return size > inode.inlineSize ? 'convert' : 'zero';
       });
-      if (way === 'convert') return yield* convertInCache(k, ino);
+      if (way === 'convert') return yield* switchNow(k, ino);
       if (way === 'zero') {
         // What was stored behind the end must not become file data.
         if (!(yield* lockIfPresent(k, ino, 0))) return;

@@ -27,9 +27,10 @@ import { blockDirtyFolio, folioData, mappingTagged, zeroFolio } from '../pagecac
 import { folioMkclean } from '../pagecache/rmap.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
-import { writeBegin } from '../vfs/aops.ts';
-import { deferComplete } from './defer-complete.ts';
+import { switchNow } from './atomic-switch.ts';
+import { deferComplete, deferredMkwrite } from './defer-complete.ts';
 import { type Design, defineDesign } from './design.ts';
+import { beginWithoutPending } from './folio-lock-switch.ts';
 
 function* copyOut(k: Kernel, ino: number): Op<InlineVerdict> {
   const inline = yield* step(k, 'ext4_has_inline_data?', () => hasInlineData(k, ino));
@@ -68,11 +69,10 @@ export const deferInodeDirty: Design = defineDesign(deferComplete, {
   locks: ['folio'],
   unmodelled: ['the cost of converting growing writes at once'],
   hooks: {
-    // The path without delayed allocation converts in one go: destroy, allocate, dirty, under one folio lock.
-    *writeBegin(k, ino, pos, len) {
-      const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
-      return yield* may ? writeBegin(k, ino, pos, len) : deferComplete.hooks.writeBegin(k, ino, pos, len);
+    *pageMkwrite(k, vma, index) {
+      return yield* deferredMkwrite(k, vma, index, switchNow);
     },
+    writeBegin: beginWithoutPending,
     *writepagesInline(k, ino) {
       return yield* copyOut(k, ino);
     },

@@ -100,7 +100,7 @@ export const defer: Design = defineDesign(mkwriteConvert, {
   source: 'Matthew Wilcox and Jan Kara, linux-ext4, 2023-06-05',
   promises: ['a mapped store leaves the file inline'],
   locks: [],
-  unmodelled: ['data=journal'],
+  unmodelled: [],
   hooks: {
     *pageMkwrite(k, vma, index) {
       return yield* pageMkwrite(k, vma, index);

@@ -10,6 +10,7 @@ import type { Design } from './design.ts';
 import { dropBugOn } from './drop-bug-on.ts';
 import { faultRetry } from './fault-retry.ts';
 import { folioLockConvert } from './folio-lock-convert.ts';
+import { folioLockSwitch } from './folio-lock-switch.ts';
 import { mkwriteConvert } from './mkwrite-convert.ts';
 import { mkwriteInodeLock } from './mkwrite-inode-lock.ts';
 import { mmapConvert, mmapConvertWrite } from './mmap-convert.ts';
@@ -35,6 +36,7 @@ export const DESIGNS: readonly Design[] = [
   decisionPinning,
   pageCacheConvert,
   mkwriteInodeLock,
+  folioLockSwitch,
 ];
 
 /**
@@ -48,7 +50,7 @@ export function designById(id: string): Design | undefined {
   return DESIGNS.find((design) => design.id === id);
 }
 
-export { type Design, defineDesign } from './design.ts';
+export * from './kit.ts';
 export {
   allocateFirst,
   atomicSwitch,
@@ -60,6 +62,7 @@ export {
   dropBugOn,
   faultRetry,
   folioLockConvert,
+  folioLockSwitch,
   mkwriteConvert,
   mkwriteInodeLock,
   mmapConvert,

@@ -8,9 +8,11 @@
  * The conversion goes through the bdev cache: the file's folio and the buffer are two copies of one block (docs/findings.md 1).
  */
 
+import { removeDelayed } from '../balloc/mapBlocks.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
+import { isErr, type Result } from '../errno.ts';
 import type { InlineVerdict } from '../hooks.ts';
-import { convertInlineDataToExtent, destroyInline } from '../inline/ops.ts';
+import { convertInlineDataToExtent, destroyInline, fillInlineFolio } from '../inline/ops.ts';
 import { shouldJournalData } from '../inode/journalMode.ts';
 import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -33,6 +35,17 @@ export function* destroyAtWritepages(k: Kernel, ino: number): Op<InlineVerdict> 
   if (!bug) yield* call(k, 'ext4_destroy_inline_data', () => destroyInline(k, ino));
   yield* journalStop(k);
   return 'blocks';
+}
+
+/** What setattr does about a conversion that failed: it logs, and with errors=remount-ro all is read-only. @source fs/ext4/inode.c ext4_setattr */
+export function* stdError(k: Kernel, ret: Result<void>): Op<Result<void>> {
+  if (isErr(ret)) {
+    yield* step(k, 'ext4_std_error', () => {
+      k.sb.errors++;
+      k.warnOn('std-error', true);
+    });
+  }
+  return ret;
 }
 
 export const mkwriteConvert: Design = defineDesign(null, {
@@ -74,10 +87,17 @@ export const mkwriteConvert: Design = defineDesign(null, {
         'past i_inline_size?',
         () => hasInlineData(k, ino) && size > k.inode(ino).inlineSize,
       );
-      if (past) return yield* convert(k, ino);
+      if (!past) return;
+      return yield* stdError(k, yield* convert(k, ino));
     },
     *convert(k, ino) {
       return yield* convert(k, ino);
+    },
+    fillInlineFolio(k, ino, index) {
+      fillInlineFolio(k, ino, index);
+    },
+    truncatePending(k, ino) {
+      removeDelayed(k, ino, 0, Number.POSITIVE_INFINITY);
     },
     dirtyFolio(k, ino, index) {
       const folio = k.folio(ino, index);

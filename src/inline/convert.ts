@@ -5,6 +5,7 @@
  *   throughPageCache   folio 0 is the source and the target: buffers, dirty, written back like any other page
  *   pendingAtFault     the pending state of write(2), entered from a fault: a delayed block, nothing allocated
  *   allocateFirst      a block off-tree is written and waited for, then one handle switches the inode over
+ *   convertUnderFolio  the same, or through the page cache, under the lock of folio 0 from the look to the switch
  *
  * Order: handle ▸ folio lock ▸ xattr_sem ▸ i_data_sem.
  */
@@ -14,20 +15,23 @@ import { cleanBdevAlias } from '../device/buffer.ts';
 import { addOrderedInode, journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { isErr, type Result } from '../errno.ts';
-import { shouldOrderData } from '../inode/journalMode.ts';
+import { shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
 import { hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
-import { folioLock, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
+import { iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
 import { blockWriteBegin, daGetBlockPrep } from '../pagecache/buffers.ts';
 import {
+  blockDirtyFolio,
   createEmptyBuffers,
   folioData,
   getFolioLocked,
   markFolioDirty,
   unlockFolio,
 } from '../pagecache/folio.ts';
+import { journalledCommitWrite } from '../pagecache/journalled.ts';
+import { folioMkclean } from '../pagecache/rmap.ts';
 import { BH } from '../state/tables.ts';
-import type { Op } from '../task.ts';
+import type { Op, Request } from '../task.ts';
 import { call, step } from '../task.ts';
 import { insert } from '../volume/extent.ts';
 import { convertInlineDataToExtent, destroyInlineData, readInlineFolio } from './ops.ts';
@@ -44,6 +48,11 @@ function* stateOf(k: Kernel, ino: number): Op<'blocks' | 'inline' | 'pending'> {
     }
     return inode.mayInline ? 'inline' : 'pending';
   });
+}
+
+/** Block files stay what they are: no lock is needed to know one. */
+function isBlockFile(k: Kernel, ino: number): Request<boolean> {
+  return step(k, 'inline data, or may it come?', () => !hasInlineData(k, ino) && !k.inode(ino).mayInline);
 }
 
 /**
@@ -69,6 +78,7 @@ export function* throughPageCache(k: Kernel, ino: number, flush: Flush): Op<Resu
  * @locks   folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
  */
 export function* pendingAtFault(k: Kernel, ino: number): Op<Result<void>> {
+  if (yield* isBlockFile(k, ino)) return;
   yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
   yield* lock(k, xattrSem(ino));
   const size = yield* step(k, 'inline under the folio lock?', () => {
@@ -102,17 +112,12 @@ export function* pendingAtFault(k: Kernel, ino: number): Op<Result<void>> {
 
 /**
  * A block off-tree takes the bytes and reaches the medium; then one handle destroys the inline data and maps the
- * block. A failure before the switch leaves the inode as it was.
- * @param underFolioLock  hold folio 0's lock over the switch, so that no write(2) stands between begin and end
- * @returns               ENOSPC
- * @locks                 handle ▸ (folio 0) ▸ xattr_sem exclusive ▸ i_data_sem
+ * block. A failure before the switch leaves the inode as it was. The folio lock is held only to read the folio in: a
+ * write(2) may stand between begin and end when the switch comes.
+ * @returns ENOSPC
+ * @locks   handle ▸ (folio 0) ▸ xattr_sem exclusive ▸ i_data_sem
  */
-export function* allocateFirst(
-  k: Kernel,
-  ino: number,
-  underFolioLock: boolean,
-  flush: Flush,
-): Op<Result<void>> {
+export function* allocateFirst(k: Kernel, ino: number, flush: Flush): Op<Result<void>> {
   const state = yield* stateOf(k, ino);
   if (state === 'blocks') return;
   if (state === 'pending') {
@@ -122,7 +127,7 @@ export function* allocateFirst(
   }
   yield* journalStart(k);
   yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
-  if (!underFolioLock) yield* unlockFolio(k, ino, 0);
+  yield* unlockFolio(k, ino, 0);
   const block = yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_mb_new_block', () =>
     newBlock(k, ino, false),
   );
@@ -130,9 +135,10 @@ export function* allocateFirst(
     yield* lock(k, xattrSem(ino));
     const filled = yield* step(k, 'write the block and wait', () => {
       if (!hasInlineData(k, ino)) return false;
+      // The reference from above keeps reclaim away.
+      k.folio(ino, 0).present = true;
       if (!k.folio(ino, 0).uptodate) readInlineFolio(k, ino, 0);
-      cleanBdevAlias(k, block);
-      writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `conversion ino ${ino}`);
+      writeOffTree(k, ino, block);
       return true;
     });
     if (filled) {
@@ -148,9 +154,14 @@ export function* allocateFirst(
     }
     yield* unlock(k, xattrSem(ino));
   }
-  if (underFolioLock) yield* unlockFolio(k, ino, 0);
   yield* journalStop(k);
   return isErr(block) ? block : undefined;
+}
+
+/** Inside a step: folio 0 goes to a block that nothing refers to yet. */
+function writeOffTree(k: Kernel, ino: number, block: number): void {
+  cleanBdevAlias(k, block);
+  writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `off-tree ino ${ino}`);
 }
 
 /**
@@ -162,10 +173,14 @@ function becomeBlock(k: Kernel, ino: number, block: number): void {
   destroyInlineData(k, ino);
   const root = insert(iData(k, ino), 0, block, 1, false);
   if (root === 'full') return;
-  k.inode(ino).iData = root;
+  const inode = k.inode(ino);
+  inode.iData = root;
+  // Nothing of this block may be left for writepages to map, which is where i_disksize usually follows i_size.
+  inode.disksize = Math.max(inode.disksize, Math.min(inode.size, k.blockSize));
   markInodeDirty(k, ino);
   updateFsyncTrans(k, ino, true);
   if (shouldOrderData(k, ino)) addOrderedInode(k, ino, 0, k.blockSize - 1, true);
+  if (!k.folio(ino, 0).present) return;
   createEmptyBuffers(k, ino, 0);
   const bh = k.fbuf(ino, 0);
   bh.state = (bh.state & BH.dirty) | BH.mapped | BH.uptodate;
@@ -173,33 +188,48 @@ function becomeBlock(k: Kernel, ino: number, block: number): void {
 }
 
 /**
- * PENDING → BLOCK at writeback in one handle: a block off-tree gets folio 0's bytes, then inline data is destroyed and
- * the block is mapped, together. A crash before the commit keeps the old inline bytes, one after it has the new.
- * @returns ENOSPC
- * @locks   handle ▸ folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
+ * INLINE or PENDING → BLOCK in one handle, under the lock of folio 0, so that no write(2) stands between begin and end:
+ * a block is allocated, and only then inline data is destroyed and the block mapped. A failure leaves everything as it
+ * was, a crash before the commit keeps the inline bytes. MAYBE → BLOCK under the same locks.
+ * @param how  'write': the block has the bytes before anything refers to it. 'dirty': the folio stays dirty, and in
+ *             data=ordered the commit writes it first
+ * @returns    ENOSPC
+ * @locks      handle ▸ folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
  */
-export function* switchAtWriteback(k: Kernel, ino: number): Op<Result<void>> {
+export function* convertUnderFolio(k: Kernel, ino: number, how: 'write' | 'dirty'): Op<Result<void>> {
+  if (yield* isBlockFile(k, ino)) return;
   yield* journalStart(k);
-  yield* lock(k, folioLock(ino, 0));
+  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
   yield* lock(k, xattrSem(ino));
-  const pending = yield* step(k, 'still pending?', () => hasInlineData(k, ino) && k.folio(ino, 0).present);
-  let ret: Result<void> = undefined;
-  if (pending) {
-    // One step: nobody but the medium could see between the block's write and the switch, and it has no reference yet.
-    ret = yield* locked(k, iDataSem(ino), 'exclusive', 'allocate, write, wait, switch', (): Result<void> => {
+  // One step: with these locks held nobody but the medium could see between the block's write and the switch.
+  const ret = yield* locked(
+    k,
+    iDataSem(ino),
+    'exclusive',
+    'inline? allocate, destroy, map',
+    (): Result<void> => {
+      const inode = k.inode(ino);
+      if (!hasInlineData(k, ino)) {
+        inode.mayInline = false;
+        return;
+      }
+      if (!k.folio(ino, 0).uptodate) readInlineFolio(k, ino, 0);
       const block = newBlock(k, ino, isDelayed(k, ino, 0));
       if (isErr(block)) return block;
       dropDelayedZero(k, ino);
-      cleanBdevAlias(k, block);
-      writeMedium(k, block, folioData(k, ino, 0).slice(0, k.blockSize), `switch ino ${ino}`);
-      // Nothing of this block is left for writepages to map, which is where i_disksize usually follows i_size.
-      const inode = k.inode(ino);
-      inode.disksize = Math.max(inode.disksize, Math.min(inode.size, k.blockSize));
+      // What was stored through mappings is in the folio; the next store faults and finds a block file.
+      const stored = folioMkclean(k, ino, 0) || inode.inlineDirty;
+      inode.inlineDirty = false;
+      if (how === 'write') writeOffTree(k, ino, block);
+      else cleanBdevAlias(k, block);
       becomeBlock(k, ino, block);
-    });
-  }
+      if (how === 'write' && !stored) return;
+      if (shouldJournalData(k, ino)) journalledCommitWrite(k, ino, 0, 0, k.blockSize);
+      else blockDirtyFolio(k, ino, 0);
+    },
+  );
   yield* unlock(k, xattrSem(ino));
-  yield* unlock(k, folioLock(ino, 0));
+  yield* unlockFolio(k, ino, 0);
   yield* journalStop(k);
   return ret;
 }

@@ -9,7 +9,7 @@
  * for writepages to destroy the inline copy).
  */
 
-import { mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
+import { mapBlocks } from '../balloc/mapBlocks.ts';
 import { Bytes } from '../bytes/bytes.ts';
 import { rawInode, setBuffer, setRawInode } from '../device/buffer.ts';
 import {
@@ -178,6 +178,15 @@ export function readInlineFolio(k: Kernel, ino: number, index: number): void {
   k.folio(ino, 0).uptodate = true;
 }
 
+/** Inside a step: folio 0 from the inode, any other all zero (docs/findings.md 5). */
+export function fillInlineFolio(k: Kernel, ino: number, index: number): void {
+  if (index === 0) readInlineFolio(k, ino, 0);
+  else if (!k.folio(ino, index).uptodate) {
+    setFolioData(k, ino, index, Bytes.zero(PAGE_SIZE));
+    k.folio(ino, index).uptodate = true;
+  }
+}
+
 /**
  * The inline part of ->read_folio. The caller holds the folio lock and unlocks it.
  * @locks  xattr_sem shared
@@ -188,11 +197,7 @@ export function* readpageInline(k: Kernel, ino: number, index: number): Op<Resul
   if (!inline) return 'not-inline';
   return yield* locked(k, xattrSem(ino), 'shared', 'ext4_read_inline_folio', () => {
     if (!hasInlineData(k, ino)) return 'not-inline';
-    if (index === 0) readInlineFolio(k, ino, 0);
-    else if (!k.folio(ino, index).uptodate) {
-      setFolioData(k, ino, index, Bytes.zero(PAGE_SIZE));
-      k.folio(ino, index).uptodate = true;
-    }
+    k.hooks.fillInlineFolio(k, ino, index);
     return 'done';
   });
 }
@@ -372,6 +377,8 @@ export function* writeInlineDataEnd(
       if (k.bugOn('write-end-not-inline', !hasInlineData(k, ino))) return false;
       findInlineDataNolock(k, ino);
       getInodeWriteAccess(k, ino);
+      // ext4_write_inline_data asserts it before it copies, from a folio that need not be the first.
+      if (k.bugOn('write-inline-beyond', pos + copied > k.inode(ino).inlineSize)) return false;
       writeInlineData(k, ino, pos, folioData(k, ino, 0).slice(pos, pos + copied));
       k.folio(ino, 0).uptodate = true;
       k.folio(ino, 0).dirty = false;
@@ -479,7 +486,7 @@ export function* inlineDataTruncate(k: Kernel, ino: number): Op<Result<boolean>>
       const inode = k.inode(ino);
       inode.disksize = inode.size;
       if (inode.size >= inode.inlineSize) return;
-      if (!inode.mayInline) removeDelayed(k, ino, 0, Number.POSITIVE_INFINITY);
+      if (!inode.mayInline) k.hooks.truncatePending(k, ino);
       getInodeWriteAccess(k, ino);
       const next = raw.truncateInlineData(rawInode(k, ino), placeOf(k, ino), inode.size);
       if (isErr(next)) return next;

@@ -169,6 +169,8 @@ export function* filemapRead(
     const most = to === undefined ? end : Math.min(end, at + to.room(at - pos));
     const part = yield* step(k, 'copy_folio_to_iter', () => {
       const index = pageOf(at);
+      // The reader's reference keeps reclaim away: a folio that went meanwhile is read in again.
+      if (!k.folio(ino, index).present && at < k.inode(ino).size) return 'gone';
       const stop = Math.min(k.inode(ino).size, most, (index + 1) * PAGE_SIZE);
       if (stop <= at) return BytesValue.zero(0);
       const bytes = folioData(k, ino, index).slice(offsetIn(at), offsetIn(at) + stop - at);
@@ -176,6 +178,7 @@ export function* filemapRead(
       modelCheck(k, ino, at, bytes);
       return bytes;
     });
+    if (part === 'gone') continue;
     if (part === null) {
       if (yield* to!.fault(at - pos)) continue;
       return parts.length > 0 ? BytesValue.concat(parts) : err('EFAULT');

@@ -95,7 +95,7 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
  * An inline write_begin, again when its conversion met ENOSPC and a commit frees blocks.
  * @source fs/ext4/inline.c ext4_da_convert_inline_data_to_extent, ext4_convert_inline_data_to_extent: on error
  */
-function* beginInline(
+export function* beginInline(
   k: Kernel,
   ino: number,
   name: string,
@@ -170,11 +170,23 @@ export function* daWriteEnd(
   return yield* call(k, 'ext4_da_do_write_end', () => daDoWriteEnd(k, ino, pos, len, copied, begin.index));
 }
 
-/** The inline write_end, and what a short copy leaves past i_size cut off. @source fs/ext4/inline.c ext4_write_inline_data_end */
-export function* inlineEnd(k: Kernel, ino: number, pos: number, len: number, copied: number): Op<number> {
+/**
+ * The inline write_end, and what a short copy leaves past i_size cut off.
+ * @param also  in the step that raises i_size
+ * @source fs/ext4/inline.c ext4_write_inline_data_end
+ */
+export function* inlineEnd(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  len: number,
+  copied: number,
+  also: () => void = () => {},
+): Op<number> {
   const done = yield* call(k, 'ext4_write_inline_data_end', () =>
     writeInlineDataEnd(k, ino, pos, len, copied, (bytes) => {
       updateInodeSize(k, ino, pos + bytes);
+      also();
     }),
   );
   if (done < len) yield* cutShortWrite(k, ino, pos + len);
@@ -182,7 +194,7 @@ export function* inlineEnd(k: Kernel, ino: number, pos: number, len: number, cop
 }
 
 /** What a write_end with fewer bytes than write_begin made room for ends with. The caller holds i_rwsem. */
-function* cutShortWrite(k: Kernel, ino: number, end: number): Op<void> {
+export function* cutShortWrite(k: Kernel, ino: number, end: number): Op<void> {
   yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, end));
 }
 
@@ -382,7 +394,8 @@ function* allMapped(k: Kernel, ino: number, index: number): Op<'mapped' | 'unmap
   const state = yield* step(k, 'all buffers mapped?', () => {
     const { size } = k.inode(ino);
     const folio = k.folio(ino, index);
-    if (!folio.present || index * PAGE_SIZE > size) return 'gone';
+    // At i_size === folio_pos the folio that faulted has left the mapping, whatever stands there now.
+    if (!folio.present || index * PAGE_SIZE >= size) return 'gone';
     const end = Math.min(PAGE_SIZE, size - index * PAGE_SIZE);
     if (!folio.buffers) return 'unmapped';
     const inside = blocksOfPage(k, index).slice(0, Math.ceil(end / k.blockSize));

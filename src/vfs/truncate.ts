@@ -48,13 +48,7 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   });
   if (bad !== '') return err(bad as 'EINVAL' | 'EFBIG');
   const converted = yield* k.hooks.setattrSize(k, ino, size);
-  if (isErr(converted)) {
-    yield* step(k, 'ext4_std_error', () => {
-      k.sb.errors++;
-      k.warnOn('std-error', true);
-    });
-    return converted;
-  }
+  if (isErr(converted)) return converted;
   const oldSize = yield* step(k, 'i_size', () => k.inode(ino).size);
   const shrink = size < oldSize;
   if (shrink && k.hasJournal && k.mount.data === 'ordered') {

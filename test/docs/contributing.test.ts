@@ -1,6 +1,9 @@
 /** CONTRIBUTING.md: its worked examples are complete, run as they stand, and come to what is said of them. */
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { scenarioNamed } from '../../scripts/docs/blocks.ts';
+import { ROOT } from '../../scripts/docs/source.ts';
 import {
   importWorked,
   workedCode,
@@ -13,6 +16,7 @@ import { raceCell } from '../../src/compare/race.ts';
 import { type Design, mkwriteConvert } from '../../src/designs/index.ts';
 import { LOCK } from '../../src/locks/lock.ts';
 import type { Scenario } from '../../src/scenario/schema.ts';
+import { ext4lab } from '../support/command.ts';
 
 const breaks = (scenario: Scenario, design: Design, mount = 0): readonly string[] => {
   const { cell } = raceCell(scenario, imageOf(scenario), design, scenario.mounts[mount]!);
@@ -46,6 +50,60 @@ describe('the worked design', () => {
     const scenario = workedScenario();
     expect(breaks(scenario, mkwriteConvert)).toEqual([]);
     expect(breaks(scenario, await workedDesign())).toEqual(['no-deadlock']);
+  });
+});
+
+describe('a design in a file of its own', () => {
+  mkdirSync(join(ROOT, 'tmp'), { recursive: true });
+  const folder = mkdtempSync(join(ROOT, 'tmp', 'own-'));
+  const write = (name: string, code: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, code);
+    return file;
+  };
+  const worked = workedCode('Add a design', 'ts')
+    .replaceAll(/from '\.\/[a-z-]+\.ts'/g, `from '../../src/designs/index.ts'`)
+    .replace("invalidate-lock-pins'", "my-design'");
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is raced beside the bundled ones, and replayed', async () => {
+    const file = write('my-design.ts', worked);
+    const raced = await ext4lab(
+      ...['race', 'small-write-beside-store', '--designs', `mkwrite-convert,${file}`, '--json'],
+    );
+    const { cells } = JSON.parse(raced.out) as {
+      cells: { design: string; violates: string[]; token: string }[];
+    };
+    const own = cells.find(({ design }) => design === 'my-design')!;
+    expect(own.violates).toContain('durability');
+    expect(own.violates).not.toContain('bug-on');
+    const replayed = await ext4lab('replay', own.token, '--design', file);
+    expect(replayed.code).toBe(1);
+    expect(replayed.out).toContain(own.violates[0]!);
+  });
+
+  it.each([
+    ['nothing.ts', 'export const x = 1;', /nothing\.ts exports no design \(export one value made with/],
+    [
+      'misspelt.ts',
+      worked.replace('*pageMkwrite', '*pageMkWrite'),
+      /misspelt\.ts: no hook pageMkWrite \(did you mean "?pageMkwrite"?\?\)/,
+    ],
+    ['broken.ts', 'export const x = ;', /broken\.ts: /],
+  ])('%s is refused with what is wrong', async (name, code, message) => {
+    const { code: exit, err } = await ext4lab(
+      ...['explore', 'small-write-beside-store', '--design', write(name, code)],
+    );
+    expect(exit).toBe(2);
+    expect(err).toMatch(message);
+  });
+
+  it('is not recorded', async () => {
+    const { code, err } = await ext4lab(
+      ...['race', 'small-write-beside-store', '--designs', write('again.ts', worked), '--update'],
+    );
+    expect(code).toBe(2);
+    expect(err).toMatch(/--update records the designs of this project, and my-design is none/);
   });
 });
 

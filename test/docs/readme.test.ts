@@ -63,7 +63,9 @@ async function commandProblem(all: readonly string[]): Promise<string | null> {
   const { default: command } = await entry.load();
   const { options } = readArgs(entry.name, command, words.slice(entry.name.split(' ').length));
   const { design } = options as { design?: string };
-  if (design !== undefined && !DESIGNS.some(({ id }) => id === design)) return `no design ${design}`;
+  const isFile = design?.endsWith('.ts') === true;
+  if (design !== undefined && !isFile && !DESIGNS.some(({ id }) => id === design))
+    return `no design ${design}`;
   return null;
 }
 

@@ -3,7 +3,7 @@ import { reachText } from '../../explore/explore.ts';
 import { mountLabel } from '../../scenario/schema.ts';
 import { defineCommand } from '../command.ts';
 import { crashDiagram } from '../crashStory.ts';
-import { designNamed, mountNamed } from '../designOption.ts';
+import { designOf, mountNamed } from '../designOption.ts';
 import { EXIT } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { grouped } from '../reachLine.ts';
@@ -16,7 +16,12 @@ export default defineCommand({
     'writes that were lost, or how many power failures were tried.',
   operands: ['SCENARIO'],
   options: {
-    design: { type: 'text', value: 'D', needed: true, summary: 'the design (see ext4lab designs)' },
+    design: {
+      type: 'text',
+      value: 'D',
+      needed: true,
+      summary: 'the design (see ext4lab designs), or a file that exports one',
+    },
     mount: { type: 'text', value: 'M', summary: 'one of the scenario’s mounts (default: the first)' },
     schedules: {
       type: 'text',
@@ -47,11 +52,11 @@ export default defineCommand({
     'crash mmap-store-then-fsync --design mkwrite-convert',
     'crash mmap-store-then-fsync --design page-cache-convert --json',
   ],
-  run(ctx) {
+  async run(ctx) {
     const [scenario] = loadScenarios(ctx.operands);
     const { options } = ctx;
     const mount = mountNamed(scenario!, options.mount);
-    const design = designNamed(options.design);
+    const design = await designOf(options.design);
     const { cell, session, crasher } = crashCell(scenario!, imageOf(scenario!), design, mount, {
       which: options.schedules === 'one' ? 'one' : 'all',
       limit: options.media,

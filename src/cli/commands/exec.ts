@@ -7,7 +7,7 @@ import { runSession } from '../../scenario/run.ts';
 import { saveImage } from '../../scenario/save.ts';
 import { startSession } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
-import { designNamed } from '../designOption.ts';
+import { designOf } from '../designOption.ts';
 import { EXIT, UsageError } from '../errors.ts';
 import { readImageFile } from '../images.ts';
 
@@ -23,20 +23,20 @@ export default defineCommand({
       type: 'text',
       value: 'D',
       default: 'mkwrite-convert',
-      summary: 'the design (see ext4lab designs)',
+      summary: 'the design (see ext4lab designs), or a file that exports one',
     },
     mount: { type: 'text', value: 'M,…', default: 'delalloc', summary: 'mount options' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: ['exec fs.img --script s.txt -o after.img'],
-  run(ctx) {
+  async run(ctx) {
     const { options } = ctx;
     const file = options.script;
     const lines = parseScript(readFileSync(file, 'utf8'), file);
     const image = readImageFile(ctx.operands[0]!);
     const mount = mountSchema.safeParse(options.mount.split(','));
     if (!mount.success) throw new UsageError(`--mount ${options.mount}: ${mount.error.issues[0]!.message}`);
-    const design = designNamed(options.design);
+    const design = await designOf(options.design);
     const { tasks, findings, final, trace, saved } = onVolume(image, ctx.operands[0], () => {
       const input = { file, setup: [], lanes: [{ name: 'script', lines }], after: [], freeBlocks: null };
       const session = startSession(input, image, design, mount.data as readonly MountOption[]);
@@ -50,7 +50,7 @@ export default defineCommand({
     if (options.json) {
       ctx.json({
         schemaVersion: 1,
-        design: options.design,
+        design: design.id,
         tasks,
         findings,
         final,

@@ -1,7 +1,7 @@
 import { raceCell } from '../../compare/race.ts';
 import { reachText } from '../../explore/explore.ts';
 import { defineCommand } from '../command.ts';
-import { designNamed, mountNamed } from '../designOption.ts';
+import { designOf, mountNamed } from '../designOption.ts';
 import { EXIT } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
@@ -12,7 +12,12 @@ export default defineCommand({
     'Searches the interleavings of one scenario under one design: every broken invariant with its shortest schedule, or how far "holds" reaches.',
   operands: ['SCENARIO'],
   options: {
-    design: { type: 'text', value: 'D', needed: true, summary: 'the design (see ext4lab designs)' },
+    design: {
+      type: 'text',
+      value: 'D',
+      needed: true,
+      summary: 'the design (see ext4lab designs), or a file that exports one',
+    },
     mount: { type: 'text', value: 'M', summary: 'one of the scenario’s mounts (default: the first)' },
     strategy: {
       type: 'text',
@@ -61,7 +66,7 @@ export default defineCommand({
     const { options } = ctx;
     const mount = mountNamed(scenario!, options.mount);
     const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
-    const { cell, session } = raceCell(scenario!, imageOf(scenario!), designNamed(options.design), mount, {
+    const { cell, session } = raceCell(scenario!, imageOf(scenario!), await designOf(options.design), mount, {
       ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
       ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
       ...(options.budget === undefined ? {} : { budget: options.budget }),

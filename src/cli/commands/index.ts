@@ -30,6 +30,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'what is checked after every step, and why',
     load: () => import('./invariants.ts'),
   },
+  {
+    name: 'claims',
+    summary: 'what was claimed on the list, and whether it is so',
+    load: () => import('./claims.ts'),
+  },
   { name: 'mkfs', summary: 'make a volume with inline data', load: () => import('./mkfs.ts') },
   { name: 'inspect', summary: 'what is on a volume, byte by byte', load: () => import('./inspect.ts') },
   {

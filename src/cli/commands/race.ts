@@ -4,15 +4,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type CrashCell, crashCell } from '../../compare/crash.ts';
 import { asExpected, type Cell, expectationFor, raceCell, type Violation } from '../../compare/race.ts';
-import { MAIN_DESIGNS } from '../../designs/index.ts';
+import { designById, MAIN_DESIGNS } from '../../designs/index.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
 import { renderMatrix, type Verdict } from '../../report/matrix.ts';
 import type { MountOption } from '../../scenario/image.ts';
 import { mountLabel, type Scenario } from '../../scenario/schema.ts';
 import type { Session } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
-import { designsNamed } from '../designOption.ts';
-import { EXIT } from '../errors.ts';
+import { designsOf } from '../designOption.ts';
+import { EXIT, UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { crashLine, reachLine } from '../reachLine.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
@@ -37,7 +37,11 @@ export default defineCommand({
     'the verdicts as a matrix, the shortest story of each failure, and how far every "holds" reaches.',
   operands: ['[SCENARIO…]'],
   options: {
-    designs: { type: 'text', value: 'D,…', summary: `designs to race, or all (default: ${MAIN_IDS})` },
+    designs: {
+      type: 'text',
+      value: 'D,…',
+      summary: `designs to race, or files that export one, or all (default: ${MAIN_IDS})`,
+    },
     stories: {
       type: 'text',
       value: 'WHICH',
@@ -57,9 +61,17 @@ export default defineCommand({
     update: { type: 'flag', summary: 'write the verdicts into the scenario files, to be reviewed' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
-  examples: ['race', 'race mmap-store-then-fsync --designs all', 'race --json'],
+  examples: [
+    'race',
+    'race mmap-store-then-fsync --designs all',
+    'race --designs mkwrite-convert,./my-design.ts',
+    'race --json',
+  ],
   async run(ctx) {
-    const designs = designsNamed(ctx.options.designs);
+    const designs = await designsOf(ctx.options.designs);
+    const foreign = designs.find((design) => designById(design.id) !== design);
+    if (ctx.options.update && foreign !== undefined)
+      throw new UsageError(`--update records the designs of this project, and ${foreign.id} is none`);
     const scenarios = loadScenarios(ctx.operands);
     const raced: Raced[] = [];
     const total = scenarios.reduce((sum, scenario) => sum + scenario.mounts.length * designs.length, 0);

@@ -4,7 +4,7 @@ import { runSession } from '../../scenario/run.ts';
 import { startSession } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
 import { replayCrash } from '../crashStory.ts';
-import { designNamed, mountNamed } from '../designOption.ts';
+import { designNamed, designOf, mountNamed } from '../designOption.ts';
 import { UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { printRun } from '../runOutput.ts';
@@ -18,12 +18,17 @@ export default defineCommand({
     'After the schedule the lowest lane that can run goes on.',
   operands: ['TOKEN'],
   options: {
+    design: {
+      type: 'text',
+      value: 'FILE',
+      summary: 'the file of the token’s design, when it is not a bundled one',
+    },
     trace: { type: 'flag', summary: 'every step as text' },
     'save-trace': { type: 'text', value: 'FILE', summary: 'write the trace as JSON' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: ["replay 'mmap-store-then-fsync:mkwrite-convert@delalloc:A47'"],
-  run(ctx) {
+  async run(ctx) {
     const token = ctx.operands[0]!;
     const match = TOKEN.exec(token);
     if (match === null) {
@@ -34,7 +39,10 @@ export default defineCommand({
     }
     const [, name, designId, label, text] = match as unknown as [string, string, string, string, string];
     const [scenario] = loadScenarios([name]);
-    const design = designNamed(designId);
+    const own = ctx.options.design === undefined ? undefined : await designOf(ctx.options.design);
+    if (own !== undefined && own.id !== designId)
+      throw new UsageError(`the token is of ${designId}, --design gives ${own.id}`);
+    const design = own ?? designNamed(designId);
     const mount = mountNamed(scenario!, label);
     const { schedule, medium } = splitCrash(text);
     const session = startSession(scenario!, imageOf(scenario!), design, mount, medium !== null);

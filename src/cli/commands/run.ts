@@ -4,7 +4,7 @@ import { runSession } from '../../scenario/run.ts';
 import { saveImage } from '../../scenario/save.ts';
 import { startSession } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
-import { designNamed, mountNamed } from '../designOption.ts';
+import { designOf, mountNamed } from '../designOption.ts';
 import { imageOf } from '../images.ts';
 import { printRun } from '../runOutput.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
@@ -15,7 +15,12 @@ export default defineCommand({
     'the lanes run one after another.',
   operands: ['SCENARIO'],
   options: {
-    design: { type: 'text', value: 'D', needed: true, summary: 'the design (see ext4lab designs)' },
+    design: {
+      type: 'text',
+      value: 'D',
+      needed: true,
+      summary: 'the design (see ext4lab designs), or a file that exports one',
+    },
     mount: { type: 'text', value: 'M', summary: 'one of the scenario’s mounts (default: the first)' },
     schedule: { type: 'text', value: 'S', summary: 'the interleaving, as explore prints it' },
     trace: { type: 'flag', summary: 'every step as text' },
@@ -31,10 +36,10 @@ export default defineCommand({
     'run mmap-store-then-fsync --design mkwrite-convert',
     'run x.json --design defer --schedule A12B3A4 --trace',
   ],
-  run(ctx) {
+  async run(ctx) {
     const { options } = ctx;
     const [scenario] = loadScenarios(ctx.operands);
-    const design = designNamed(options.design);
+    const design = await designOf(options.design);
     const mount = mountNamed(scenario!, options.mount);
     const session = startSession(scenario!, imageOf(scenario!), design, mount);
     const text = options.schedule ?? scenario!.schedule;

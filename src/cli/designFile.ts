@@ -1,0 +1,57 @@
+/**
+ * A design that somebody keeps in a file of their own: a module that exports one made with `defineDesign`.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Design } from '../designs/design.ts';
+import { mkwriteConvert } from '../designs/index.ts';
+import { didYouMean } from '../scenario/suggest.ts';
+import { UsageError } from './errors.ts';
+import { shownPath } from './scenarioFiles.ts';
+
+/** Is this a path, and not the name of a design? */
+export const isDesignFile = (word: string): boolean => word.includes('/') || /\.[cm]?[jt]s$/.test(word);
+
+/** @throws UsageError for a file that cannot be imported, or exports no design, or several */
+export async function designFromFile(word: string): Promise<Design> {
+  const file = resolve(word);
+  const shown = shownPath(file);
+  if (!existsSync(file)) throw new UsageError(`${shown}: no such file`);
+  let module: Readonly<Record<string, unknown>>;
+  try {
+    module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_UNKNOWN_FILE_EXTENSION')
+      throw new UsageError(
+        `${shown}: this node reads no TypeScript`,
+        'run ext4lab with npx tsx, or write .mjs',
+      );
+    throw new UsageError(`${shown}: ${message}`);
+  }
+  const found = [...new Set(Object.values(module))].filter(looksLikeDesign);
+  if (found.length !== 1) {
+    const many = found.length === 0 ? 'exports no design' : `exports ${found.length} designs`;
+    throw new UsageError(`${shown} ${many}`, 'export one value made with defineDesign');
+  }
+  return checked(found[0]!, shown);
+}
+
+const looksLikeDesign = (value: unknown): value is Design =>
+  typeof value === 'object' && value !== null && 'id' in value && 'hooks' in value;
+
+/** Types are not checked when a file is run: a misspelt hook would be one that nobody asks. */
+function checked(design: Design, shown: string): Design {
+  if (!/^[a-z][a-z0-9-]*$/.test(design.id))
+    throw new UsageError(`${shown}: id ${JSON.stringify(design.id)}`, 'lower-case letters, digits and -');
+  const known = Object.keys(mkwriteConvert.hooks);
+  for (const [name, hook] of Object.entries(design.hooks)) {
+    if (!known.includes(name)) throw new UsageError(`${shown}: no hook ${name}${didYouMean(name, known)}`);
+    if (typeof hook !== 'function') throw new UsageError(`${shown}: hook ${name} is not a function`);
+  }
+  const missing = known.filter((name) => !Object.hasOwn(design.hooks, name));
+  if (missing.length > 0)
+    throw new UsageError(`${shown}: no hook ${missing[0]}`, 'lay the design over one that is complete');
+  return design;
+}

@@ -1,0 +1,29 @@
+/** Every objection raised against a design is found from its scenario with the default options, or does not hold. */
+import { describe, expect, it } from 'vitest';
+import { nameOf, OBJECTIONS, searched } from '../../bench/objections.ts';
+import { DESIGNS } from '../../src/designs/index.ts';
+
+describe('objections', () => {
+  it.each(OBJECTIONS.map((each) => [`${each.objection} (${nameOf(each)})`, each] as const))(
+    '%s',
+    (_, objection) => {
+      const { violates, reach } = searched(objection);
+      expect(reach.complete).toBe(true);
+      if ('breaks' in objection) expect(violates).toContain(objection.breaks);
+      else for (const id of objection.holds) expect(violates).not.toContain(id);
+    },
+  );
+
+  it('there is one against every design of the mails, and the answer is not always the same', () => {
+    const ours = [
+      'defer-complete',
+      'defer-inode-dirty',
+      'folio-lock-convert',
+      'atomic-switch',
+      'decision-pinning',
+    ];
+    const met = new Set(OBJECTIONS.map(({ against }) => against));
+    for (const { id } of DESIGNS) if (!ours.includes(id)) expect(met, id).toContain(id);
+    expect(OBJECTIONS.some((each) => 'holds' in each)).toBe(true);
+  });
+});
