@@ -100,4 +100,6 @@ export interface Hooks {
   dirtyFolio(k: Kernel, ino: number, index: number): void;
   /** May a clean folio be dropped? Inside a step. @source fs/ext4/inode.c ext4_release_folio */
   releaseFolio(k: Kernel, ino: number, index: number): boolean;
+  /** An inode with fewer extra fields than the volume wants is marked dirty. Inside a step. @source fs/ext4/inode.c ext4_try_to_expand_extra_isize */
+  expandExtraIsize(k: Kernel, ino: number): void;
 }

@@ -55,6 +55,8 @@ for name, result, arguments in [
     ("fallocate", INT, [INT, INT, I64, I64]),
     ("sync_file_range", INT, [INT, I64, I64, ctypes.c_uint]),
     ("syncfs", INT, [INT]),
+    ("mremap", PTR, [PTR, SIZE, SIZE, INT]),
+    ("madvise", INT, [PTR, SIZE, INT]),
     ("mount", INT, [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]),
     ("umount2", INT, [ctypes.c_char_p, INT]),
     ("unshare", INT, [INT]),
@@ -74,7 +76,8 @@ LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_CLR_FD = 0x4C82, 0x4C0A, 0x4C01
 LO_FLAGS_AUTOCLEAR = 4
 FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FIEMAP, EXT4_IOC_SHUTDOWN = 0x80086601, 0x40086602, 0xC020660B, 0x8004587D
 EXT4_JOURNAL_DATA_FL, EXT4_INLINE_DATA_FL = 0x4000, 0x10000000
-FIEMAP_FLAG_SYNC, FIEMAP_EXTENT_LAST = 1, 1
+FIEMAP_FLAG_SYNC, FIEMAP_FLAG_XATTR, FIEMAP_EXTENT_LAST = 1, 2, 1
+MREMAP_MAYMOVE, MADV_DONTNEED = 1, 4
 SHUTDOWN_NOLOGFLUSH = 2
 WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 PUNCH, COLLAPSE, ZERO, INSERT, KEEP = 2, 8, 16, 32, 1
@@ -463,7 +466,11 @@ class Run:
                 self.buffer.memory[:size] = repeated(data, total, size)
             else:
                 address = mapped + total
-            done = checked(libc.pwrite(fd, address, size, c["offset"] + total))
+            if c.get("dsync"):
+                source = (ctypes.c_char * size).from_address(address)
+                done = os.pwritev(fd, [source], c["offset"] + total, os.RWF_DSYNC)
+            else:
+                done = checked(libc.pwrite(fd, address, size, c["offset"] + total))
             total += done
             if total >= length or done < size:
                 return {"ret": total}
@@ -504,6 +511,19 @@ class Run:
         protection = protection_of(c)
         checked(libc.mprotect(mapping.address, mapping.length, protection))
         mapping.protection = protection
+        return {"ret": 0}
+
+    def do_mremap(self, lane, c):
+        mapping = lane.mappings.get()
+        address = libc.mremap(mapping.address, mapping.length, c["length"], MREMAP_MAYMOVE if c["mayMove"] else 0)
+        mapping.address, mapping.length = checked(address), c["length"]
+        return {"ret": 0}
+
+    def do_madvise(self, lane, c):
+        mapping, span = lane.mappings.get(), c["range"]
+        if span is not None:
+            address = mapping.at(span["offset"], span["length"], "madvise")
+            checked(libc.madvise(address, span["length"], MADV_DONTNEED))
         return {"ret": 0}
 
     def do_mwrite(self, lane, c):
@@ -573,6 +593,34 @@ class Run:
             raise Refused("chattr +j needs CAP_SYS_RESOURCE") from None
         return {"ret": 0}
 
+    def do_sync_range(self, lane, c):
+        flags = c["before"] * WAIT_BEFORE | c["write"] * WRITE | c["after"] * WAIT_AFTER
+        checked(libc.sync_file_range(lane.files.get().fd, c["offset"], c["length"], flags))
+        return {"ret": 0}
+
+    def do_copy_range(self, lane, c):
+        target = lane.files.get().fd
+        if c["path"] is None:
+            if c["file"] >= len(lane.files.items):
+                raise Refused(f"no open file {c['file']}")
+            return self.copy_range(lane.files.items[c["file"]].fd, target, c)
+        self.watch(c["path"])
+        source = self.fs.open(c["path"], os.O_RDONLY)
+        try:
+            return self.copy_range(source, target, c)
+        finally:
+            os.close(source)
+
+    def copy_range(self, source, target, c):
+        size = max(0, os.fstat(source).st_size - c["from"])
+        length, total = size if c["length"] is None else c["length"], 0
+        while total < length:
+            done = os.copy_file_range(source, target, length - total, c["from"] + total, c["to"] + total)
+            if done == 0:
+                break
+            total += done
+        return {"ret": total}
+
     def do_fsync(self, lane, c):
         os.fsync(lane.files.get().fd)
         return {"ret": 0}
@@ -604,9 +652,10 @@ class Run:
 
     def do_fiemap(self, lane, c):
         fd, start, rows, room = lane.files.get().fd, 0, [], 64
+        flags = FIEMAP_FLAG_SYNC | (FIEMAP_FLAG_XATTR if c.get("attribute") else 0)
         while True:
             request = bytearray(32 + room * 56)
-            struct.pack_into("<QQIIII", request, 0, start, 2**64 - 1 - start, FIEMAP_FLAG_SYNC, 0, room, 0)
+            struct.pack_into("<QQIIII", request, 0, start, 2**64 - 1 - start, flags, 0, room, 0)
             fcntl.ioctl(fd, FS_IOC_FIEMAP, request)
             count = struct.unpack_from("<I", request, 20)[0]
             for index in range(count):

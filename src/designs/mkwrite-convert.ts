@@ -22,6 +22,7 @@ import { holdsJournalled } from '../pagecache/journalled.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { convert, daWriteBegin, daWriteEnd, pageMkwrite, writeBegin, writeEnd } from '../vfs/aops.ts';
+import { expandExtraIsize } from '../vfs/expand.ts';
 import { type Design, defineDesign } from './design.ts';
 
 /** The kernel's inline branch of writepages. @source fs/ext4/inode.c ext4_do_writepages */
@@ -108,6 +109,9 @@ export const mkwriteConvert: Design = defineDesign(null, {
     },
     releaseFolio(k, ino, index) {
       return !holdsJournalled(k, ino, index);
+    },
+    expandExtraIsize(k, ino) {
+      expandExtraIsize(k, ino);
     },
   },
 });

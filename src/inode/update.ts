@@ -114,10 +114,11 @@ function seal(k: Kernel, ino: number, raw: Bytes): Bytes {
 
 /**
  * Brings the raw inode up to date and puts it on the running transaction.
- * @source fs/ext4/inode.c ext4_mark_iloc_dirty, ext4_do_update_inode
+ * @source fs/ext4/inode.c __ext4_mark_inode_dirty, ext4_mark_iloc_dirty, ext4_do_update_inode
  */
 export function markInodeDirty(k: Kernel, ino: number): void {
   getInodeWriteAccess(k, ino);
+  if (k.inode(ino).extraIsize < k.geo.wantExtraIsize) k.hooks.expandExtraIsize(k, ino);
   const sizeChanged = rawSize(rawInode(k, ino)) !== k.inode(ino).disksize;
   fillRawInode(k, ino);
   dirtyMetadata(k, inodeBlock(k, ino));
@@ -229,7 +230,7 @@ export function forget(k: Kernel, ino: number): void {
   inode.size = inode.disksize = 0;
   inode.mayInline = inode.xattr = inode.daAllocClose = inode.verityInProgress = false;
   inode.dirtyPages = inode.dirtyInode = inode.inlineDirty = inode.unlinked = inode.freeing = false;
-  inode.linkable = false;
+  inode.linkable = inode.noExpand = false;
   inode.newEntryDir = inode.lastAllocGroup = 0;
   inode.iData = null;
   inode.delayed = inode.prealloc = null;

@@ -245,6 +245,17 @@ export function* loadPage(
   }
 }
 
+/** Inside a step: pages [from, to) of a mapping fault again; PTE dirt goes to the folios, private copies are gone. */
+export function zapPages(k: Kernel, slot: number, from: number, to: number): void {
+  for (let page = from; page < Math.min(to, VMA_SPAN); page++) {
+    if (!k.world.secondKeys('pte', k.mm).includes(vpnOf(slot, page))) continue;
+    const pte = k.pte(k.mm, vpnOf(slot, page));
+    if (!pte.present) continue;
+    if (pte.dirty && pte.anon === null) markFolioDirty(k, pte.ino, pte.index);
+    clearPte(pte);
+  }
+}
+
 /**
  * Takes pages of a mapping out of the page table, moving PTE dirt to the folios.
  * @locks   mmap_lock exclusive
@@ -254,13 +265,7 @@ export function* munmap(k: Kernel, slot: number): Op<void> {
   yield* lock(k, mmapLock(k.mm));
   yield* step(k, 'zap_pte_range', () => {
     const vma = k.vma(k.mm, slot);
-    for (let page = 0; page < Math.min(vma.pages, VMA_SPAN); page++) {
-      if (!k.world.secondKeys('pte', k.mm).includes(vpnOf(slot, page))) continue;
-      const pte = k.pte(k.mm, vpnOf(slot, page));
-      if (!pte.present) continue;
-      if (pte.dirty && pte.anon === null) markFolioDirty(k, pte.ino, pte.index);
-      clearPte(pte);
-    }
+    zapPages(k, slot, 0, vma.pages);
     vma.live = vma.read = vma.write = vma.mayWrite = vma.shared = false;
     vma.startPage = vma.pages = vma.ino = vma.pgoff = vma.length = vma.file = 0;
     vma.dentryDir = 0;

@@ -27,7 +27,15 @@ export type Command =
    * `fill` repeated, unless `-x HEX` gave literal data. Issued as write(2) calls of at most `block` bytes. With `from` the
    * source is the current mapping, from that byte of its file on, and `data` is empty.
    */
-  | { verb: 'pwrite'; offset: number; length: number; data: string; block: number; from?: number }
+  | {
+      verb: 'pwrite';
+      offset: number;
+      length: number;
+      data: string;
+      block: number;
+      from?: number;
+      dsync?: true;
+    }
   /** With `into` the target is the current mapping, from that byte of its file on. */
   | { verb: 'pread'; offset: number; length: number; block: number; into?: number }
   // --- mappings: every lane has a list of mappings and one of them is current
@@ -46,6 +54,10 @@ export type Command =
   | { verb: 'mwrite'; offset: number; length: number; data: string }
   | { verb: 'mread'; offset: number; length: number }
   | { verb: 'msync'; sync: boolean; offset: number; length: number | null }
+  /** Without MREMAP_MAYMOVE it does not grow. */
+  | { verb: 'mremap'; length: number; mayMove: boolean }
+  /** MADV_DONTNEED; null: advice that changes nothing. */
+  | { verb: 'madvise'; range: { offset: number; length: number } | null }
   | { verb: 'mprotect'; read: boolean; write: boolean }
   // --- size, space, durability
   | { verb: 'truncate'; length: number }
@@ -56,13 +68,18 @@ export type Command =
   | { verb: 'finsert'; offset: number; length: number }
   /** chattr +j and -j on the current file: EXT4_JOURNAL_DATA_FL. */
   | { verb: 'chattr'; journalData: boolean }
+  /** sync_file_range(2); a length of 0 reaches to the end. */
+  | { verb: 'sync_range'; offset: number; length: number; before: boolean; write: boolean; after: boolean }
+  /** copy_file_range(2) into the current file, from a path or from an open file; `length` null: all there is. */
+  | { verb: 'copy_range'; path: string | null; file: number; from: number; to: number; length: number | null }
   | { verb: 'fsync' }
   | { verb: 'fdatasync' }
   | { verb: 'sync' }
   | { verb: 'syncfs' }
   // --- questions
   | { verb: 'stat' }
-  | { verb: 'fiemap' }
+  /** `attribute`: FIEMAP_FLAG_XATTR. */
+  | { verb: 'fiemap'; attribute?: true }
   | { verb: 'seek'; whence: 'data' | 'hole'; offset: number }
   // --- names and attributes, as the shell has them
   | { verb: 'mkdir'; path: string; mode: number }

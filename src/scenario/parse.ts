@@ -123,8 +123,8 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
     build: (args) => ({ verb: 'file', index: args.index(args.operands('N')[0]!) }),
   },
   pwrite: {
-    usage: 'pwrite [-S seed | -x HEX | -m src] [-b size] [-q] off len',
-    flags: 'q',
+    usage: 'pwrite [-S seed | -x HEX | -m src] [-b size] [-D] [-q] off len',
+    flags: 'qD',
     values: { S: 'seed', x: 'hex', m: 'src', b: 'size' },
     refused: {
       ...PATTERN,
@@ -133,18 +133,18 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
       d: 'there are no input files; open -d is O_DIRECT',
       w: `write fdatasync after it: ${ONE_CALL}`,
       W: `write fsync after it: ${ONE_CALL}`,
-      D: 'pwritev2 flags are not modelled; open -s is O_SYNC',
-      N: 'pwritev2 flags are not modelled',
+      N: 'RWF_NOWAIT is not modelled: ext4 refuses it for buffered writes (EOPNOTSUPP)',
       O: 'give -b at least the length: then it is one call',
     },
     build(args) {
       const from = args.mapped('m');
+      const dsync = args.has('D') ? ({ dsync: true } as const) : {};
       if (from !== undefined) {
         for (const other of ['S', 'x']) args.notBoth('m', other);
-        return { verb: 'pwrite', ...args.range(), data: '', block: args.block(), from };
+        return { verb: 'pwrite', ...args.range(), data: '', block: args.block(), from, ...dsync };
       }
       const { offset, length, data } = args.writtenRange(PWRITE_FILL);
-      return { verb: 'pwrite', offset, length, data, block: args.block() };
+      return { verb: 'pwrite', offset, length, data, block: args.block(), ...dsync };
     },
   },
   pread: {
@@ -212,6 +212,25 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
       return { verb: 'msync', sync, ...args.range() };
     },
   },
+  mremap: {
+    usage: 'mremap [-m] newsize',
+    flags: 'm',
+    refused: { f: 'addresses are the model’s own' },
+    build(args) {
+      const length = args.number(args.operands('newsize')[0]!);
+      return { verb: 'mremap', length, mayMove: args.has('m') };
+    },
+  },
+  madvise: {
+    usage: 'madvise [-d | -r | -s] [off len]',
+    flags: 'drs',
+    refused: { w: 'readahead is not modelled' },
+    build(args) {
+      if (args.operandCount === 0 && !args.has('d')) return { verb: 'madvise', range: null };
+      const range = args.range();
+      return { verb: 'madvise', range: args.has('d') ? range : null };
+    },
+  },
   mprotect: {
     usage: 'mprotect [-r] [-w]',
     flags: 'rw',
@@ -256,6 +275,40 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
       return { verb: 'chattr', journalData: true };
     },
   },
+  sync_range: {
+    usage: 'sync_range [-a] [-b] [-w] off len',
+    flags: 'abw',
+    build(args) {
+      const [before, after] = [args.has('b'), args.has('a')];
+      return {
+        verb: 'sync_range',
+        ...args.range(),
+        before,
+        write: args.has('w') || args.optionCount === 0,
+        after,
+      };
+    },
+  },
+  copy_range: {
+    usage: 'copy_range [-s src_off] [-d dst_off] [-l len] (SRC | -f N)',
+    values: { s: 'src_off', d: 'dst_off', l: 'len', f: 'N' },
+    build(args) {
+      const open = args.value('f');
+      const [path] = open === undefined ? args.operands('SRC') : args.operands();
+      const number = (letter: string): number | null => {
+        const word = args.value(letter);
+        return word === undefined ? null : args.number(word);
+      };
+      return {
+        verb: 'copy_range',
+        path: path === undefined ? null : args.path(path),
+        file: open === undefined ? 0 : args.index(open),
+        from: number('s') ?? 0,
+        to: number('d') ?? 0,
+        length: number('l'),
+      };
+    },
+  },
   fsync: bare('fsync'),
   fdatasync: bare('fdatasync'),
   sync: bare('sync'),
@@ -267,16 +320,15 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
     refused: { r: 'results are recorded as numbers already' },
   },
   fiemap: {
-    usage: 'fiemap [-v]',
-    flags: 'v',
+    usage: 'fiemap [-a] [-v]',
+    flags: 'av',
     refused: {
-      a: 'the attribute fork is read with getfattr',
       l: 'lengths are in the result already',
       n: 'the whole file is mapped',
     },
     build(args) {
       args.operands();
-      return { verb: 'fiemap' };
+      return { verb: 'fiemap', ...(args.has('a') ? { attribute: true } : {}) };
     },
   },
   seek: {
@@ -793,8 +845,8 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 /** Verbs of xfs_io that have no meaning here yet. */
 const UNSUPPORTED = new Set(
   (
-    'allocsp bmap copy_range dedupe fadvise freesp fsmap funshare inode lsattr madvise mincore ' +
-    'mremap print quit reflink resvsp sendfile statfs statx swapext sync_range unresvsp'
+    'allocsp bmap dedupe fadvise freesp fsmap funshare inode lsattr mincore ' +
+    'print quit reflink resvsp sendfile statfs statx swapext unresvsp'
   ).split(' '),
 );
 

@@ -18,21 +18,22 @@ import type { LineOutcome } from '../state/effects.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { setJournalFlag } from '../vfs/chattr.ts';
+import { copyFileRange } from '../vfs/copy.ts';
 import { fallocate } from '../vfs/fallocate.ts';
 import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
 import { link, linkOpenFile, mknod, readlink, symlink, unlink } from '../vfs/link.ts';
 import { mkdir, rmdir } from '../vfs/mkdir.ts';
-import { load, mmap, mprotect, msync, ownMappings, store } from '../vfs/mmap.ts';
+import { load, madviseDontneed, mmap, mprotect, mremap, msync, ownMappings, store } from '../vfs/mmap.ts';
 import { crash, dropCaches, remount } from '../vfs/mount.ts';
 import { listNames, withPath } from '../vfs/namei.ts';
 import { rename } from '../vfs/rename.ts';
 import { pread, pwrite } from '../vfs/rw.ts';
 import { chmod, chown, utimens } from '../vfs/setattr.ts';
-import { fiemap, seek, stat } from '../vfs/stat.ts';
+import { fiemap, fiemapXattr, seek, stat } from '../vfs/stat.ts';
 import { ftruncate } from '../vfs/truncate.ts';
 import { accessRemoteVm, bufferSlice, type MappedBuffer } from '../vfs/userMemory.ts';
 import { getxattr, setxattr } from '../vfs/xattr.ts';
-import { syncEverything, syncFile, syncFilesystem, syncInodes } from '../writeback/sync.ts';
+import { syncEverything, syncFile, syncFileRange, syncFilesystem, syncInodes } from '../writeback/sync.ts';
 import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
 import type { Command, Line } from './ast.ts';
 import { ScenarioError } from './error.ts';
@@ -201,6 +202,53 @@ const FALLOC_MODES = {
   finsert: 'insert',
 } as const;
 
+/** copy_file_range(2) until there is nothing left; a path is opened for it, and closed. */
+function* copyRange(
+  k: Kernel,
+  to: number,
+  { path, file, from, to: toPos, length }: Extract<Command, { verb: 'copy_range' }>,
+): Op<LineOutcome> {
+  const before = yield* step(k, 'current file', () => {
+    const { append, direct, sync } = currentFile(k)!;
+    const slot = k.taskRecord(k.task).file;
+    const source = k.file(k.task, file);
+    return { slot, append, direct, sync, source: source.open ? source.ino : 0 };
+  });
+  const { append, direct, sync } = before;
+  const source = path === null ? before.source : yield* call(k, 'open', () => open(k, path, READ_ONLY));
+  if (isErr(source)) return failed(source.errno);
+  if (source === 0) return failed('EBADF');
+  const size = yield* step(k, 'fstat', () => k.inode(source).size);
+  const count = length ?? Math.max(0, size - from);
+  const flags = { append, direct, sync };
+  let done = 0;
+  let bad: Errno | null = null;
+  while (done < count) {
+    const at = done;
+    const request = { from: source, fromPos: from + at, to, toPos: toPos + at, length: count - at, flags };
+    const copied = yield* call(k, 'copy_file_range', () => copyFileRange(k, request));
+    if (isErr(copied)) bad = copied.errno;
+    if (isErr(copied) || copied === 0) break;
+    done += copied;
+  }
+  if (path !== null) {
+    yield* call(k, 'close', () => close(k));
+    yield* step(k, 'current file', () => {
+      k.taskRecord(k.task).file = before.slot;
+    });
+  }
+  return bad === null ? { ret: done } : failed(bad);
+}
+
+const READ_ONLY = {
+  create: false,
+  truncate: false,
+  readonly: true,
+  append: false,
+  direct: false,
+  sync: false,
+} as const;
+
 /** What a command does, with everything that can be computed beforehand computed. */
 function prepare(c: Command): Run {
   switch (c.verb) {
@@ -237,7 +285,8 @@ function prepare(c: Command): Run {
               const { append, direct, sync } = currentFile(k)!;
               return { append, direct, sync };
             });
-            const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, flags));
+            const how = c.dsync === true ? { ...flags, dsync: true } : flags;
+            const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, how));
             if (isErr(ret))
               return done > 0 && ret.errno === 'ENOSPC' ? { ret: done, errno: ret.errno } : failed(ret.errno);
             done += ret;
@@ -326,6 +375,18 @@ function prepare(c: Command): Run {
         const range = c.length === null ? undefined : { offset: c.offset, length: c.length };
         return outcome(yield* call(k, 'msync', () => msync(k, slot, c.sync, range)));
       });
+    case 'mremap':
+      return onMapping(function* (k, slot) {
+        return outcome(yield* call(k, 'mremap', () => mremap(k, slot, c.length, c.mayMove)));
+      });
+    case 'madvise': {
+      const { range } = c;
+      return onMapping(function* (k, slot) {
+        if (range === null) return { ret: 0 };
+        const end = range.offset + range.length;
+        return outcome(yield* call(k, 'madvise', () => madviseDontneed(k, slot, range.offset, end)));
+      });
+    }
     case 'mprotect':
       return onMapping(function* (k, slot) {
         return outcome(yield* call(k, 'mprotect', () => mprotect(k, slot, c.read, c.write)));
@@ -357,6 +418,12 @@ function prepare(c: Command): Run {
       return onFile(function* (k, ino) {
         return outcome(yield* call(k, 'ioctl', () => setJournalFlag(k, ino, c.journalData)));
       });
+    case 'sync_range':
+      return onFile(function* (k, ino) {
+        return outcome(yield* call(k, 'sync_file_range', () => syncFileRange(k, ino, c)));
+      });
+    case 'copy_range':
+      return onFile((k, ino) => copyRange(k, ino, c), { readonly: 'EBADF' });
     case 'fsync':
       return durable(false);
     case 'fdatasync':
@@ -374,7 +441,9 @@ function prepare(c: Command): Run {
       return onFile(function* (k, ino) {
         // xfs_io asks with FIEMAP_FLAG_SYNC.
         yield* call(k, 'filemap_write_and_wait', () => writeAndWait(k, ino));
-        const extents = yield* call(k, 'fiemap', () => fiemap(k, ino));
+        const extents = yield* call(k, 'fiemap', () =>
+          c.attribute === true ? fiemapXattr(k, ino) : fiemap(k, ino),
+        );
         return isErr(extents) ? failed(extents.errno) : { ret: 0, extents };
       });
     case 'seek':

@@ -134,6 +134,8 @@ export const TABLES = {
     /** i_blocks, 512-byte units. */
     blocks: int,
     extraIsize: int,
+    /** EXT4_STATE_NO_EXPAND: extraIsize could not grow. */
+    noExpand: bool,
     fileAcl: int,
     /** ei->i_reserved_data_blocks. */
     reserved: int,

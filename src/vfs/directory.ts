@@ -192,7 +192,7 @@ function isNode(src: DirSource, block: Bytes, lblk: number): boolean {
 }
 
 /** Are names given in hash order? @source fs/ext4/dir.c is_dx_dir */
-function isDxDir(src: DirSource): boolean {
+export function isDxDir(src: DirSource): boolean {
   if (!src.geo.dirIndex) return false;
   const blocks = Math.floor(rawSize(src.raw) / src.geo.blockSize);
   return isIndexed(src) || blocks === 1 || inlinePlace(src) !== undefined;

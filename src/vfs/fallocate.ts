@@ -14,6 +14,7 @@ import { journalStart, journalStop, updateFsyncTrans } from '../device/journal.t
 import { err, isErr, type Result } from '../errno.ts';
 import { shouldJournalData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
+import { maxBytes } from '../inode/limits.ts';
 import { fileModified, hasFlag, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -62,11 +63,6 @@ export function* fallocate(k: Kernel, ino: number, request: FallocRequest): Op<R
   yield* unlock(k, iRwsem(ino));
   yield* unlock(k, sbWriters);
   return ret;
-}
-
-/** s_maxbytes of files with extents. @source fs/ext4/super.c ext4_max_size */
-function maxBytes(k: Kernel): number {
-  return (2 ** 32 - 1) * k.blockSize;
 }
 
 /** The modes that drop page cache, under invalidate_lock. */

@@ -1,5 +1,5 @@
 /**
- * mmap(2), munmap(2), mprotect(2), msync(2), and the loads and stores of a task.
+ * mmap(2), mprotect(2), msync(2), mremap(2), madvise(2), and the loads and stores of a task.
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { err, isErr, type Result } from '../errno.ts';
@@ -9,7 +9,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { lock, mmapLock, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot } from '../model.ts';
-import { loadPage, storePage, vpnOf } from '../pagecache/fault.ts';
+import { loadPage, storePage, vpnOf, zapPages } from '../pagecache/fault.ts';
 import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
@@ -172,4 +172,42 @@ export function* msync(
   const ret = yield* call(k, 'ext4_sync_file', () => syncFile(k, ino, true, start, end));
   if (!isErr(ret)) yield* step(k, 'msync returns', () => modelPromise(k, promise, start, end));
   return ret;
+}
+
+/**
+ * Another length for a mapping. It grows only where it may move, since what is behind it is taken.
+ * @returns EINVAL for a length of 0, ENOMEM
+ * @locks   mmap_lock exclusive
+ * @source  mm/mremap.c do_mremap
+ */
+export function* mremap(k: Kernel, slot: number, length: number, mayMove: boolean): Op<Result<void>> {
+  const pages = Math.ceil(length / PAGE_SIZE);
+  if (pages === 0) return err('EINVAL');
+  yield* lock(k, mmapLock(k.mm));
+  const ret = yield* step(k, 'do_mremap', (): Result<void> => {
+    const vma = k.vma(k.mm, slot);
+    if (pages > vma.pages && !mayMove) return err('ENOMEM');
+    zapPages(k, slot, pages, vma.pages);
+    vma.pages = pages;
+    vma.length = length;
+  });
+  yield* unlock(k, mmapLock(k.mm));
+  return ret;
+}
+
+/**
+ * madvise(MADV_DONTNEED): pages fault again; what was private to the mapping is lost.
+ * @param from,to  bytes of the file
+ * @returns EINVAL when the range does not begin at a page
+ * @locks   mmap_lock shared
+ * @source  mm/madvise.c madvise_dontneed_single_vma
+ */
+export function* madviseDontneed(k: Kernel, slot: number, from: number, to: number): Op<Result<void>> {
+  if (from % PAGE_SIZE !== 0) return err('EINVAL');
+  yield* lock(k, mmapLock(k.mm), 'shared');
+  yield* step(k, 'zap_page_range_single', () => {
+    const { pgoff } = k.vma(k.mm, slot);
+    zapPages(k, slot, from / PAGE_SIZE - pgoff, Math.ceil(to / PAGE_SIZE) - pgoff);
+  });
+  yield* unlock(k, mmapLock(k.mm));
 }

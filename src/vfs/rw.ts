@@ -4,6 +4,7 @@
 import { Bytes } from '../bytes/bytes.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { readpageInline } from '../inline/ops.ts';
+import { bitmapMaxBytes, fileMaxBytes } from '../inode/limits.ts';
 import { fileModified } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -53,6 +54,8 @@ export interface WriteFlags {
   readonly direct?: boolean;
   /** O_SYNC: what was written is synced, and no more. */
   readonly sync?: boolean;
+  /** RWF_DSYNC: as fdatasync does it. */
+  readonly dsync?: boolean;
 }
 
 /**
@@ -66,7 +69,7 @@ export function* pwrite(
   ino: number,
   pos: number,
   data: UserBuffer,
-  { append = false, direct = false, sync = false }: WriteFlags = {},
+  { append = false, direct = false, sync = false, dsync = false }: WriteFlags = {},
 ): Op<Result<number>> {
   if (data.length === 0) return 0;
   yield* lock(k, sbWriters, 'shared');
@@ -82,11 +85,11 @@ export function* pwrite(
     }
   } else written = past;
   let ret: Result<unknown> = written;
-  if (sync && !isErr(written)) {
+  if ((sync || dsync) && !isErr(written)) {
     const { start, count } = written;
     const end = start + count;
     const promise = yield* step(k, 'O_SYNC', () => modelSnapshot(k, ino));
-    ret = yield* call(k, 'generic_write_sync', () => syncFile(k, ino, false, start, end));
+    ret = yield* call(k, 'generic_write_sync', () => syncFile(k, ino, !sync, start, end));
     if (!isErr(ret)) {
       yield* step(k, 'O_SYNC write returns', () =>
         modelPromise(k, promise, start - offsetIn(start), Math.ceil(end / PAGE_SIZE) * PAGE_SIZE),
@@ -108,10 +111,25 @@ function* bufferedWrite(
 ): Op<Result<Written>> {
   yield* lock(k, iRwsem(ino));
   const start = append ? yield* step(k, 'generic_write_checks: O_APPEND', () => k.inode(ino).size) : pos;
-  yield* fileModified(k, ino);
-  const count = yield* call(k, 'generic_perform_write', () => performWrite(k, ino, start, data));
+  let count = yield* writeChecks(k, ino, start, data.length);
+  if (!isErr(count)) {
+    const within = bufferSlice(data, 0, count);
+    yield* fileModified(k, ino);
+    count = yield* call(k, 'generic_perform_write', () => performWrite(k, ino, start, within));
+  }
   yield* unlock(k, iRwsem(ino));
   return isErr(count) ? count : { start, count };
+}
+
+/**
+ * How much may be written. No step for what is below every limit.
+ * @returns EFBIG
+ * @source  fs/ext4/file.c ext4_generic_write_checks
+ */
+export function* writeChecks(k: Kernel, ino: number, start: number, length: number): Op<Result<number>> {
+  if (start + length <= bitmapMaxBytes(k)) return length;
+  const limit = yield* step(k, 'ext4_generic_write_checks', () => fileMaxBytes(k, ino));
+  return start >= limit ? err('EFBIG') : Math.min(length, limit - start);
 }
 
 /**

@@ -4,13 +4,15 @@
 import { lookupBlock } from '../balloc/mapBlocks.ts';
 import { readBuffer } from '../device/buffer.ts';
 import { err, isErr, type Result } from '../errno.ts';
-import { isReg } from '../inode/layout.ts';
+import { GOOD_OLD_INODE_SIZE, isDir, isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
 import { entries } from '../volume/extent.ts';
+import { isDxDir } from './directory.ts';
+import { dirSource } from './entry.ts';
 
 export interface Stat {
   readonly size: number;
@@ -93,6 +95,21 @@ export function* fiemap(k: Kernel, ino: number): Op<Result<readonly FiemapExtent
   });
 }
 
+/**
+ * With FIEMAP_FLAG_XATTR: where xattrs are, in the inode or else in the external block.
+ * @source fs/ext4/extents.c ext4_iomap_xattr_fiemap
+ */
+export function* fiemapXattr(k: Kernel, ino: number): Op<Result<readonly FiemapExtent[]>> {
+  return yield* step(k, 'ext4_iomap_xattr_fiemap', () => {
+    const { xattr, extraIsize, fileAcl } = k.inode(ino);
+    if (xattr) {
+      const length = k.geo.inodeSize - GOOD_OLD_INODE_SIZE - extraIsize;
+      return [{ logical: 0, length, flags: FIEMAP.inline | FIEMAP.notAligned | FIEMAP.last }];
+    }
+    return fileAcl === 0 ? [] : [{ logical: 0, length: k.blockSize, flags: FIEMAP.last }];
+  });
+}
+
 /** Logical blocks that are mapped, unwritten or delayed, ascending. Inside a step. */
 function mappedBlocks(k: Kernel, ino: number): number[] {
   const blocks = new Set<number>(k.inode(ino).delayed ?? []);
@@ -105,14 +122,18 @@ function mappedBlocks(k: Kernel, ino: number): number[] {
   return [...blocks].sort((a, b) => a - b);
 }
 
+/** Where a directory that is read in hash order ends: positions in it are hashes. @source fs/ext4/dir.c ext4_get_htree_eof */
+const HTREE_EOF = 2 ** 63 - 1;
+
 /**
  * @returns the offset; ENXIO past the end; ENOENT for an inline file that is larger than its inline bytes, as the
  *          kernel has it
- * @source  fs/ext4/file.c ext4_llseek; fs/iomap/seek.c; fs/ext4/inode.c ext4_iomap_begin_report
+ * @source  fs/ext4/file.c ext4_llseek; fs/ext4/dir.c ext4_dir_llseek; fs/iomap/seek.c; fs/ext4/inode.c ext4_iomap_begin_report
  */
 export function* seek(k: Kernel, ino: number, whence: 'data' | 'hole', offset: number): Op<Result<number>> {
   return yield* locked(k, iDataSem(ino), 'shared', 'ext4_llseek', (): Result<number> => {
-    const { size, inlineSize } = k.inode(ino);
+    const { size, inlineSize, mode } = k.inode(ino);
+    if (isDir(mode) && isDxDir(dirSource(k, ino))) return whence === 'data' ? offset : HTREE_EOF;
     if (offset >= size) return err('ENXIO');
     if (hasInlineData(k, ino)) {
       const length = Math.min(size, inlineSize);

@@ -12,6 +12,7 @@ import { err, isErr, type Result } from '../errno.ts';
 import { inlineDataTruncate } from '../inline/ops.ts';
 import { mayJournalData, shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
+import { fileMaxBytes } from '../inode/limits.ts';
 import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import { type Kernel, PAGE_SIZE } from '../kernel.ts';
@@ -28,7 +29,7 @@ import { SYNC_ALL, WHOLE_FILE, waitWriteback, writepages } from '../writeback/wr
 
 /**
  * ftruncate(2).
- * @returns ENOSPC from a conversion, EINVAL
+ * @returns ENOSPC from a conversion, EINVAL, EFBIG
  * @locks   sb_writers shared ▸ i_rwsem ▸ …
  * @source  fs/open.c do_ftruncate; fs/attr.c notify_change; fs/ext4/inode.c ext4_setattr
  */
@@ -44,7 +45,7 @@ export function* ftruncate(k: Kernel, ino: number, size: number): Op<Result<void
 function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   const bad = yield* step(k, 'setattr_prepare', (): string => {
     if (!isReg(k.inode(ino).mode)) return 'EINVAL';
-    return !hasFlag(k, ino, 'extents') && size > bitmapMaxBytes(k) ? 'EFBIG' : '';
+    return size > fileMaxBytes(k, ino) ? 'EFBIG' : '';
   });
   if (bad !== '') return err(bad as 'EINVAL' | 'EFBIG');
   const converted = yield* k.hooks.setattrSize(k, ino, size);
@@ -122,13 +123,6 @@ function* waitForTailPageCommit(k: Kernel, ino: number, size: number): Op<void> 
     if (!busy) return;
     yield* waitFor(k, 'jbd2_log_wait_commit', () => !k.journal.committing);
   }
-}
-
-/** s_bitmap_maxbytes: the limit of files without extents, inline ones too. @source fs/ext4/super.c ext4_max_bitmap_size */
-function bitmapMaxBytes(k: Kernel): number {
-  const perBlock = k.blockSize / 4;
-  const blocks = 12 + perBlock + perBlock ** 2 + perBlock ** 3;
-  return Math.min(blocks, 2 ** 32 - 1) * k.blockSize;
 }
 
 /**

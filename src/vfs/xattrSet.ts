@@ -64,34 +64,41 @@ export function setXattrHandle(
   if (only === 'create' && isThere) return err('EEXIST');
   if (only === 'replace' && !isThere) return err('ENODATA');
   if (value === null) {
-    if (inBody !== undefined) setBody(k, ino, index, name, null);
+    if (inBody !== undefined) setXattrInBody(k, ino, index, name, null);
     else if (outside !== undefined) {
-      const removed = setOutside(k, ino, index, name, null);
+      const removed = setXattrInBlock(k, ino, index, name, null);
       if (isErr(removed)) return removed;
     } else return err('ENODATA');
+    inode.noExpand = false;
     markInodeDirty(k, ino);
     return;
   }
   if (inBody !== undefined && ibodyValue(raw, inBody).equals(value)) return;
   if (outside !== undefined && block.xattrBlockValue(readBuffer(k, inode.fileAcl), outside).equals(value))
     return;
-  const body = room ? setBody(k, ino, index, name, value) : err('ENOSPC');
+  const body = room ? setXattrInBody(k, ino, index, name, value) : err('ENOSPC');
   if (!isErr(body)) {
     if (outside !== undefined) {
-      const removed = setOutside(k, ino, index, name, null);
+      const removed = setXattrInBlock(k, ino, index, name, null);
       if (isErr(removed)) return removed;
     }
   } else {
     if (body.errno !== 'ENOSPC') return body;
-    const put = setOutside(k, ino, index, name, value);
+    const put = setXattrInBlock(k, ino, index, name, value);
     if (isErr(put)) return put;
-    if (inBody !== undefined) setBody(k, ino, index, name, null);
+    if (inBody !== undefined) setXattrInBody(k, ino, index, name, null);
   }
   markInodeDirty(k, ino);
 }
 
 /** @source fs/ext4/xattr.c ext4_xattr_ibody_set */
-function setBody(k: Kernel, ino: number, index: number, name: string, value: Bytes | null): Result<void> {
+export function setXattrInBody(
+  k: Kernel,
+  ino: number,
+  index: number,
+  name: string,
+  value: Bytes | null,
+): Result<void> {
   const next = setIbodyEntry(rawInode(k, ino), index, name, value);
   if (isErr(next)) return next;
   getInodeWriteAccess(k, ino);
@@ -105,7 +112,13 @@ function setBody(k: Kernel, ino: number, index: number, name: string, value: Byt
  * given up for an identical one that is known.
  * @source fs/ext4/xattr.c ext4_xattr_block_set
  */
-function setOutside(k: Kernel, ino: number, index: number, name: string, value: Bytes | null): Result<void> {
+export function setXattrInBlock(
+  k: Kernel,
+  ino: number,
+  index: number,
+  name: string,
+  value: Bytes | null,
+): Result<void> {
   const old = k.inode(ino).fileAcl;
   let base = block.emptyXattrBlock(k.blockSize);
   let alone = false;

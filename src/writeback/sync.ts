@@ -142,3 +142,29 @@ export function* syncEverything(k: Kernel): Op<void> {
   yield* call(k, 'ext4_sync_fs', () => syncFs(k));
   yield* checkpoint(k);
 }
+
+/** What sync_file_range(2) is asked to do, and where; a length of 0 reaches to the end. */
+export interface SyncRange {
+  readonly offset: number;
+  readonly length: number;
+  /** SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER. */
+  readonly before: boolean;
+  readonly write: boolean;
+  readonly after: boolean;
+}
+
+/**
+ * Pages of a range and nothing else: neither the inode nor the journal.
+ * @source fs/sync.c sync_file_range
+ */
+export function* syncFileRange(k: Kernel, ino: number, range: SyncRange): Op<Result<void>> {
+  const { offset, length, before, write, after } = range;
+  if (before) yield* waitWriteback(k, ino);
+  if (write) {
+    const end = length === 0 ? WHOLE_FILE : offset + length;
+    const wbc: WritebackControl = { ...(before && after ? SYNC_ALL : SYNC_NONE), start: offset, end };
+    const ret = yield* call(k, 'ext4_writepages', () => writepages(k, ino, wbc));
+    if (isErr(ret)) return ret;
+  }
+  if (after) yield* waitWriteback(k, ino);
+}

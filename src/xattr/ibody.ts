@@ -196,3 +196,32 @@ export function inodeByteLabel(raw: Bytes, at: number): string {
   }
   return 'ibody free';
 }
+
+/**
+ * The inode with more extra fields: header and entries move up, values stay where they are. The new fields of
+ * struct ext4_inode are zero; what is behind them keeps the bytes that were there.
+ * @param extra  bytes, not less than now; what is between the entries and the values must have room for the difference
+ * @source       fs/ext4/inode.c __ext4_expand_extra_isize; fs/ext4/xattr.c ext4_xattr_shift_entries
+ */
+export function withExtraIsize(raw: Bytes, extra: number): Bytes {
+  const from = ibodyStart(raw);
+  const to = GOOD_OLD_INODE_SIZE + extra;
+  const moves = hasIbody(raw);
+  const entries = ibodyEntries(raw);
+  const length = 4 + entries.reduce((sum, { name }) => sum + entryLen(name.length), 0) + 4;
+  return raw.edit((u8) => {
+    for (const { at, valueAt, valueSize, valueInum } of moves ? entries : []) {
+      if (valueInum !== 0 || valueSize === 0) continue;
+      const offs = valueAt - to - 4;
+      u8[at + 2] = offs;
+      u8[at + 3] = offs >>> 8;
+    }
+    if (moves) u8.copyWithin(to, from, from + length);
+    u8.fill(0, from, moves ? Math.min(to, STRUCT_END) : to);
+    u8[0x80] = extra;
+    u8[0x81] = extra >>> 8;
+  });
+}
+
+/** Bytes of struct ext4_inode. */
+const STRUCT_END = 160;

@@ -97,6 +97,8 @@ describe('What does each verb mean?', () => {
     mode: 0o600,
   };
   const xattr = { verb: 'setfattr', path: '/f', name: 'user.a', only: null };
+  const range = { verb: 'sync_range', offset: 0, length: 10, before: false, write: false, after: false };
+  const copy = { verb: 'copy_range', path: null, file: 0, from: 0, to: 0, length: null };
   const mv = { verb: 'mv', from: '/a', to: '/b', noreplace: false, exchange: false, whiteout: false };
   it.each<[string, object]>([
     ['open /f', { verb: 'open', path: '/f', ...file }],
@@ -168,6 +170,17 @@ describe('What does each verb mean?', () => {
     ['syncfs', { verb: 'syncfs' }],
     ['stat -v', { verb: 'stat' }],
     ['fiemap -v', { verb: 'fiemap' }],
+    ['fiemap -a', { verb: 'fiemap', attribute: true }],
+    ['pwrite -D 0 1', { verb: 'pwrite', offset: 0, length: 1, data: 'cd', block: 4096, dsync: true }],
+    ['mremap 8k', { verb: 'mremap', length: 8192, mayMove: false }],
+    ['mremap -m 8k', { verb: 'mremap', length: 8192, mayMove: true }],
+    ['madvise', { verb: 'madvise', range: null }],
+    ['madvise -r 0 4k', { verb: 'madvise', range: null }],
+    ['madvise -d 0 4k', { verb: 'madvise', range: { offset: 0, length: 4096 } }],
+    ['sync_range 0 10', { ...range, write: true }],
+    ['sync_range -ab 0 10', { ...range, before: true, after: true }],
+    ['copy_range /a', { ...copy, path: '/a' }],
+    ['copy_range -s 1 -d 2 -l 3 -f 1', { ...copy, file: 1, from: 1, to: 2, length: 3 }],
     ['seek -d 0', { verb: 'seek', whence: 'data', offset: 0 }],
     ['seek 60 -h', { verb: 'seek', whence: 'hole', offset: 60 }],
     ['mkdir /d', { verb: 'mkdir', path: '/d', mode: 0o777 }],
@@ -233,6 +246,8 @@ describe('What does each verb mean?', () => {
       FROM: '/f',
       TO: '/g',
       MODE: '644',
+      SRC: '/g',
+      newsize: '4k',
       UID: '5',
       GID: '6',
       atime_sec: '1',
@@ -301,7 +316,11 @@ describe('What does a malformed line say?', () => {
     ['pwrite 9007199254740991 1', 25, 'the end of the range is too large'],
     ['pwrite -s 0x61 0 1', 8, 'pwrite -s is not supported (a seed is -S'],
     ['pwrite -Q 0 1', 8, 'did you mean -q?'],
-    ['pwrite -k 0 1', 8, 'unknown option -k for pwrite (pwrite takes -S seed, -x hex, -m src, -b size, -q)'],
+    [
+      'pwrite -k 0 1',
+      8,
+      'unknown option -k for pwrite (pwrite takes -S seed, -x hex, -m src, -b size, -q, -D)',
+    ],
     ['pwrite -W 0 1', 8, 'write fsync after it'],
     ['pwrite -S 256 0 1', 11, '"256" is not a byte'],
     ['pwrite -S 0x6g 0 1', 11, '"0x6g" is not'],
