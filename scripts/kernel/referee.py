@@ -900,7 +900,8 @@ class Run:
 
     def wait_for_whole_second(self):
         """Without a journal ext4 compares seconds to tell whether the inode of a deleted file may be used again."""
-        deletes = any(line["command"]["verb"] in ("rm", "rmdir", "mv") for line in self.job["lines"])
+        commands = [line["command"] for line in self.job["lines"]]
+        deletes = any(c["verb"] in ("rm", "rmdir", "mv") or c.get("tmpfile") for c in commands)
         if deletes and not self.fs.geometry.has_journal:
             time.sleep(1.002 - time.time() % 1)
 

@@ -9,7 +9,7 @@
  *
  * Locking: s_orphan_lock is a leaf around each change; a step is one. All functions run inside a step with a handle.
  *
- * Not modelled: the orphan file (the orphan_file feature, whose volumes are read-only here while it is in use).
+ * With the feature orphan_file they are in a file instead, while it has room: `orphanFile.ts`.
  */
 import { rawInode, setRawInode, superblockBlock } from '../device/buffer.ts';
 import { dirtyMetadata, getInodeWriteAccess, getWriteAccess } from '../device/journal.ts';
@@ -17,6 +17,7 @@ import { readMedium } from '../device/medium.ts';
 import type { Kernel } from '../kernel.ts';
 import { SUPERBLOCK_OFFSET, superblockLayout } from '../volume/superblock.ts';
 import { inodeLayout } from './layout.ts';
+import { orphanFileAdd, orphanFileDel } from './orphanFile.ts';
 import { markInodeDirty } from './update.ts';
 
 function setNext(k: Kernel, ino: number, next: number): void {
@@ -39,13 +40,18 @@ function setList(k: Kernel, orphans: readonly number[]): void {
 export function orphanAdd(k: Kernel, ino: number): void {
   if (!k.hasJournal) return;
   const list = k.sb.orphans ?? [];
-  if (list.includes(ino)) return;
+  if (list.includes(ino) || k.inode(ino).orphanSlot !== 0) return;
+  if (orphanFileAdd(k, ino)) return;
   setList(k, [ino, ...list]);
   setNext(k, ino, list[0] ?? 0);
 }
 
 /** Off the list, when it is there: dtime is 0 then. @source fs/ext4/orphan.c ext4_orphan_del */
 export function orphanDel(k: Kernel, ino: number): void {
+  if (k.inode(ino).orphanSlot !== 0) {
+    orphanFileDel(k, ino);
+    return;
+  }
   const list = k.sb.orphans ?? [];
   const at = list.indexOf(ino);
   if (at < 0) return;

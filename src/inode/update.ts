@@ -231,6 +231,7 @@ export function forget(k: Kernel, ino: number): void {
   inode.mayInline = inode.xattr = inode.daAllocClose = inode.verityInProgress = false;
   inode.dirtyPages = inode.dirtyInode = inode.inlineDirty = inode.unlinked = inode.freeing = false;
   inode.linkable = inode.noExpand = false;
+  inode.orphanSlot = 0;
   inode.newEntryDir = inode.lastAllocGroup = 0;
   inode.iData = null;
   inode.delayed = inode.prealloc = null;

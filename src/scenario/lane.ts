@@ -20,9 +20,10 @@ import { parseLine } from './parse.ts';
 const ON_FILE: ReadonlySet<Verb> = new Set<Verb>([
   ...(['close', 'pwrite', 'pread', 'mmap', 'truncate', 'falloc', 'fpunch', 'fzero', 'fcollapse'] as const),
   ...(['finsert', 'fsync', 'fdatasync', 'syncfs', 'stat', 'fiemap', 'seek', 'chattr'] as const),
+  ...(['flink', 'utimes', 'sync_range', 'copy_range'] as const),
 ]);
 const ON_MAPPING: ReadonlySet<Verb> = new Set<Verb>([
-  ...(['munmap', 'mwrite', 'mread', 'msync', 'mprotect', '@gup'] as const),
+  ...(['munmap', 'mwrite', 'mread', 'msync', 'mprotect', 'mremap', 'madvise', '@gup'] as const),
 ]);
 
 /**
@@ -91,8 +92,22 @@ class LaneCheck {
         if (command.index >= this.fileCount)
           fail(`no file ${command.index}`, counted(this.fileCount, 'open file'));
         break;
+      case 'copy_range':
+        if (command.path === null && command.file >= this.fileCount)
+          fail(`no file ${command.file}`, counted(this.fileCount, 'open file'));
+        break;
       case 'mmap':
         this.current = this.mappings.push({ offset: command.offset, length: command.length }) - 1;
+        break;
+      case 'mremap': {
+        const { offset, length } = this.mappings[this.current]!;
+        const pages = Math.ceil(length / 4096) * 4096;
+        const grows = command.length > pages && !command.mayMove;
+        if (command.length > 0 && !grows) this.mappings[this.current] = { offset, length: command.length };
+        break;
+      }
+      case 'madvise':
+        if (command.range !== null) this.inside(command.range.offset, command.range.length, fail);
         break;
       case 'munmap':
         this.mappings.splice(this.current, 1);

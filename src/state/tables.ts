@@ -165,6 +165,8 @@ export const TABLES = {
     freeing: bool,
     /** I_LINKABLE: made without a name by O_TMPFILE, and may get one. */
     linkable: bool,
+    /** i_orphan_idx + 1: its slot in the orphan file; 0 = in none. */
+    orphanSlot: int,
     /** EXT4_STATE_NEWENTRY: the directory that fsync writes too, because its entry is new. 0 = none. No journal only. */
     newEntryDir: int,
     /** Directories of a volume of several groups: ei->i_last_alloc_group + 1; 0 = none yet. */

@@ -135,6 +135,7 @@ export function indexReader(src: DirSource, blocks: readonly number[]): IndexRea
     blockSize: src.geo.blockSize,
     hasTail: src.geo.metadataCsum,
     inodesCount: src.geo.inodesCount,
+    maxLevels: src.geo.largeDir ? 3 : 2,
     hashOf: (name, version) => dirHash(name, version, src.geo)?.hash,
     read: (lblk, kind) => readDirBlock(src, blocks, lblk, kind),
   };

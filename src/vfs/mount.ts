@@ -12,6 +12,7 @@ import { flushDevice } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { isDir, isLnk, isReg, RESERVED_INO } from '../inode/layout.ts';
 import { loadOrphans, orphanForgetAll } from '../inode/orphan.ts';
+import { fileOrphans } from '../inode/orphanFile.ts';
 import { forget, hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
@@ -40,7 +41,7 @@ export function mountVolume(k: Kernel, recovered = false): void {
   sb.freeInodes = countFreeInodes(k);
   initCounters(k);
   loadOrphans(k);
-  if (sb.orphans === null) return;
+  if (sb.orphans === null && fileOrphans(k).length === 0) return;
   runInside(k, orphanCleanup(k));
   if (recovered) runInside(k, flushJournal(k));
 }
@@ -74,36 +75,51 @@ function runInside<T>(k: Kernel, op: Op<T>): T {
 function* orphanCleanup(k: Kernel): Op<void> {
   for (;;) {
     const ino = yield* step(k, 'ext4_orphan_get', () => orphanGet(k));
-    if (ino === 0) return;
-    const deleted = yield* step(k, 'ext4_process_orphan', () => {
-      const inode = k.inode(ino);
-      inode.unlinked = inode.freeing = inode.nlink === 0;
-      return inode.unlinked;
-    });
-    if (deleted) yield* call(k, 'ext4_evict_inode', () => evict(k, ino));
-    else {
-      const cut = yield* call(k, 'ext4_truncate', () => truncate(k, ino));
-      const bad = isErr(cut);
-      yield* step(k, 'iput', () => {
-        if (bad) orphanForgetAll(k);
-        forget(k, ino);
-      });
-    }
+    if (ino === 0) break;
+    const cut = yield* call(k, 'ext4_process_orphan', () => processOrphan(k, ino));
+    if (isErr(cut)) yield* step(k, 's_last_orphan = 0', () => orphanForgetAll(k));
   }
+  const inFile = yield* step(k, 'oi->of_binfo', () => fileOrphans(k));
+  for (const { ino, slot } of inFile) {
+    const known = yield* step(k, 'ext4_orphan_get', () => {
+      if (!isOrphan(k, ino)) return false;
+      k.inode(ino).orphanSlot = slot;
+      return true;
+    });
+    if (known) yield* call(k, 'ext4_process_orphan', () => processOrphan(k, ino));
+  }
+}
+
+/** @returns what a truncation answers */
+function* processOrphan(k: Kernel, ino: number): Op<Result<void>> {
+  const deleted = yield* step(k, 'i_nlink?', () => {
+    const inode = k.inode(ino);
+    inode.unlinked = inode.freeing = inode.nlink === 0;
+    return inode.unlinked;
+  });
+  if (deleted) {
+    yield* call(k, 'ext4_evict_inode', () => evict(k, ino));
+    return;
+  }
+  const cut = yield* call(k, 'ext4_truncate', () => truncate(k, ino));
+  yield* step(k, 'iput', () => forget(k, ino));
+  return cut;
 }
 
 /** The head of the list, in core; 0 when there is none. Inside a step. @source fs/ext4/ialloc.c ext4_orphan_get */
 function orphanGet(k: Kernel): number {
   const ino = k.sb.orphans?.[0] ?? 0;
-  if (ino === 0) return 0;
-  const known = ino >= k.geo.firstIno && ino <= k.geo.inodesCount && isAllocated(k, ino);
-  if (known && !isErr(igetInode(k, ino))) {
-    const { mode, nlink } = k.inode(ino);
-    const canTruncate = isReg(mode) || isDir(mode) || (isLnk(mode) && hasFlag(k, ino, 'extents'));
-    if (nlink === 0 || canTruncate) return ino;
-  }
+  if (ino === 0 || isOrphan(k, ino)) return ino;
   orphanForgetAll(k);
   return 0;
+}
+
+/** May this be an orphan? Then it is in core. */
+function isOrphan(k: Kernel, ino: number): boolean {
+  const known = ino >= k.geo.firstIno && ino <= k.geo.inodesCount && isAllocated(k, ino);
+  if (!known || isErr(igetInode(k, ino))) return false;
+  const { mode, nlink } = k.inode(ino);
+  return nlink === 0 || isReg(mode) || isDir(mode) || (isLnk(mode) && hasFlag(k, ino, 'extents'));
 }
 
 /** Everything in memory is gone; the medium and the log stay. Inside a step. */

@@ -10,6 +10,7 @@ import type { Image } from '../volume/image.ts';
 import {
   FS_STATE,
   freeBlocksCountFields,
+  RO_COMPAT,
   SUPERBLOCK_OFFSET,
   SUPERBLOCK_SIZE,
   superblockLayout,
@@ -27,6 +28,7 @@ export function unmountedImage(k: Kernel, image: Image): Image {
     ...freeBlocksCountFields(k.sb.freeBlocks),
     freeInodesCount: k.sb.freeInodes,
     state: FS_STATE.VALID,
+    featureRoCompat: k.geo.features.roCompat & ~RO_COMPAT.orphan_present,
   });
   changes.set(block, before.splice(offset, withSuperblockChecksum(sb)));
   return image.with(changes);

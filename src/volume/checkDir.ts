@@ -110,7 +110,7 @@ function checkHtree(
   const { geo, image, complaints } = ctx;
   if ((dir.inode.flags & INODE_FLAGS.INDEX) === 0 || !geo.dirIndex) return undefined;
   const block = (lblk: number) => (blocks.has(lblk) ? image.block(blocks.get(lblk)!) : undefined);
-  const htree = readHtree(block, geo.metadataCsum ? seed : undefined);
+  const htree = readHtree(block, geo.metadataCsum ? seed : undefined, geo.largeDir);
   for (const { lblk, offset, kind, problem, expected, found } of htree.problems) {
     const place = blockPlace(geo, 'directory block', blocks.get(lblk) ?? 0, offset, dir.ino);
     complaints.error(kind === 'checksum' ? 'dir-checksum' : 'dir-index', place, problem, expected, found);
@@ -251,7 +251,8 @@ function checkTree(ctx: CheckContext): void {
     if (kind === 'directory' && dotDot !== undefined && parent !== undefined && dotDot.ino !== parent) {
       complaints.error('dir-dotdot', dotDot.place, `\`..\` of directory ${ino}`, parent, dotDot.ino);
     }
-    const nameless = ino < geo.firstIno || ino === geo.journalInum || orphans.has(ino);
+    const special = ino < geo.firstIno || ino === geo.journalInum || ino === geo.orphanFileInum;
+    const nameless = special || orphans.has(ino);
     if (!nameless && !reached.has(ino))
       complaints.error('unreachable', inodePlace(geo, ino), 'no path leads to it');
   }

@@ -69,6 +69,10 @@ export interface Geometry extends ChecksumRules {
   readonly dirIndex: boolean;
   /** i_blocks is 48 bits wide, and may count file system blocks. */
   readonly hugeFile: boolean;
+  /** The file that orphans are kept in; 0 without the feature orphan_file. */
+  readonly orphanFileInum: number;
+  /** large_dir: htrees may have a level more. */
+  readonly largeDir: boolean;
   readonly firstIno: number;
   /** i_extra_isize of a new inode, as the kernel reckons it: at least 32; 0 for 128-byte inodes. */
   readonly wantExtraIsize: number;
@@ -110,6 +114,7 @@ const SUPPORTED_INCOMPAT =
   INCOMPAT['64bit'] |
   INCOMPAT.flex_bg |
   INCOMPAT.metadata_csum_seed |
+  INCOMPAT.large_dir |
   INCOMPAT.inline_data;
 
 /** Ro_compat features under which this emulator may write. */
@@ -121,6 +126,7 @@ const WRITABLE_RO_COMPAT =
   RO_COMPAT.dir_nlink |
   RO_COMPAT.extra_isize |
   RO_COMPAT.metadata_csum |
+  RO_COMPAT.orphan_present |
   RO_COMPAT.verity;
 
 /**
@@ -414,6 +420,8 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
     filetype: hasFeature(features, 'filetype'),
     dirIndex: hasFeature(features, 'dir_index'),
     hugeFile: hasFeature(features, 'huge_file'),
+    orphanFileInum: hasFeature(features, 'orphan_file') ? num('orphanFileInum') : 0,
+    largeDir: hasFeature(features, 'large_dir'),
     metadataCsum: hasFeature(features, 'metadata_csum'),
     gdtCsum: hasFeature(features, 'uninit_bg') && !hasFeature(features, 'metadata_csum'),
     csumSeed: checksumSeedOf(sb),

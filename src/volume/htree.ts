@@ -43,15 +43,18 @@ const ROOT_ENTRIES = 32;
 const NODE_ENTRIES = 8;
 const ENTRY = 8;
 const TAIL = 8;
-/** Levels below the root that fit without large_dir. @source fs/ext4/ext4.h EXT4_HTREE_LEVEL_COMPAT */
-const MAX_LEVELS = 1;
 
 /**
  * @param block      logical block of the directory; undefined where there is none
  * @param inodeSeed  of the directory; undefined without metadata_csum
  * @source           fs/ext4/namei.c dx_probe, ext4_dx_csum_verify
  */
-export function readHtree(block: (lblk: number) => Bytes | undefined, inodeSeed: number | undefined): Htree {
+export function readHtree(
+  block: (lblk: number) => Bytes | undefined,
+  inodeSeed: number | undefined,
+  largeDir = false,
+): Htree {
+  const maxLevels = largeDir ? 2 : 1;
   const nodes = new Set<number>([0]);
   const leaves: HtreeLeaf[] = [];
   const problems: HtreeProblem[] = [];
@@ -71,7 +74,7 @@ export function readHtree(block: (lblk: number) => Bytes | undefined, inodeSeed:
   if (root.u32(24) !== 0) bad(0, 24, 'reserved word of the htree root is not zero', 0, root.u32(24));
   if (hashVersion > 2) bad(0, 28, 'unknown hash version', '0..2', hashVersion);
   if (root.u8(29) !== 8) bad(0, 29, 'wrong length of htree root info', 8, root.u8(29));
-  if (levels > MAX_LEVELS) bad(0, 30, 'too many htree levels', `0..${MAX_LEVELS}`, levels);
+  if (levels > maxLevels) bad(0, 30, 'too many htree levels', `0..${maxLevels}`, levels);
   if (root.u8(31) & 1) bad(0, 31, 'unknown htree flags', 0, root.u8(31));
   if (problems.length > 0) return { hashVersion, nodes, leaves, problems };
 

@@ -148,6 +148,7 @@ const MAKEABLE: readonly string[] = [
   'has_journal',
   '64bit',
   'metadata_csum_seed',
+  'large_dir',
   'stable_inodes',
   'verity',
 ];

@@ -32,13 +32,22 @@ class Directory {
   readonly store: IndexStore;
   indexed = false;
 
-  constructor(blockSize: number, hasTail: boolean, mostBlocks: number = Number.POSITIVE_INFINITY) {
+  readonly #largeDir: boolean;
+
+  constructor(
+    blockSize: number,
+    hasTail: boolean,
+    mostBlocks: number = Number.POSITIVE_INFINITY,
+    largeDir = false,
+  ) {
     this.hasTail = hasTail;
+    this.#largeDir = largeDir;
     this.blocks = [newDirBlock(12, 2, { blockSize, hasTail, filetype: true })];
     this.store = {
       blockSize,
       hasTail,
       inodesCount: 1000,
+      maxLevels: largeDir ? 3 : 2,
       hashOf: (name, version) => dirHash(name, version, hashing)?.hash,
       read: (lblk): Result<Bytes> => this.blocks[lblk] ?? err('EUCLEAN'),
       write: (lblk, data, kind) => {
@@ -89,7 +98,7 @@ class Directory {
   }
 
   problems() {
-    return readHtree((lblk) => this.blocks[lblk], this.hasTail ? SEED : undefined).problems;
+    return readHtree((lblk) => this.blocks[lblk], this.hasTail ? SEED : undefined, this.#largeDir).problems;
   }
 }
 
@@ -120,6 +129,31 @@ describe('an index', () => {
       }
     },
   );
+
+  test('Does large_dir give a third level, and where does each tree end?', () => {
+    for (const [largeDir, levels] of [
+      [false, 1],
+      [true, 2],
+    ] as const) {
+      const dir = new Directory(128, false, Number.POSITIVE_INFINITY, largeDir);
+      const kept: string[] = [];
+      let full: unknown;
+      for (let i = 0; full === undefined; i++) {
+        const added = dir.add(nameOf(i, 30));
+        if (added === undefined) kept.push(nameOf(i, 30));
+        else full = added;
+      }
+      expect(full).toEqual(err('ENOSPC'));
+      expect(dir.blocks[0]!.u8(30)).toBe(levels);
+      // Root: 12 entries; each node below it: 15. A leaf holds up to three names of 30 bytes.
+      const mostLeaves = 12 * 15 ** levels;
+      expect(dir.leaves().length).toBeLessThanOrEqual(mostLeaves);
+      expect(dir.leaves().length).toBeGreaterThan(mostLeaves / 3);
+      expect(dir.problems()).toEqual([]);
+      expect(kept.filter((name) => !dir.has(name))).toEqual([]);
+      expect(dir.leaves().flat().toSorted()).toEqual(kept.toSorted());
+    }
+  });
 
   test('Is a name refused that is there, and nothing lost when no block is left?', () => {
     const dir = new Directory(1024, true, 5);

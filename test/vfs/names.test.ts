@@ -1,11 +1,13 @@
 /** Names: directories of all three kinds, links, renames, orphans; alone, and raced against each other. */
 import { describe, expect, test } from 'vitest';
 import { Bytes } from '../../src/bytes/bytes.ts';
+import { readImageFile } from '../../src/cli/images.ts';
 import { runLinear } from '../../src/compare/emulate.ts';
 import type { Run } from '../../src/compare/recording.ts';
 import { mkwriteConvert } from '../../src/designs/index.ts';
 import { blocksToReplay } from '../../src/device/journal.ts';
 import { explore } from '../../src/explore/explore.ts';
+import { fileOrphans } from '../../src/inode/orphanFile.ts';
 import { INVARIANTS } from '../../src/invariants/index.ts';
 import { makeVolume } from '../../src/scenario/image.ts';
 import { parseLane } from '../../src/scenario/lane.ts';
@@ -352,6 +354,26 @@ describe('the orphan list', () => {
     expect(onDisk(halted([...deleted, 'file 1', 'close', 'syncfs']))).toEqual([14, 12]);
     expect(onDisk(halted([...deleted, 'close', 'close', 'close', 'sync']))).toEqual([]);
   });
+
+  refereed(
+    'Is the orphan file used where there is one, and is its checksum right for e2fsck?',
+    ['e2fsck'],
+    () => {
+      const withFile = readImageFile('fixtures/images/4k-256-orphan.img.gz');
+      const deleted = ['open -f /a', 'open -f /b', 'open -f /c', 'rm /b', 'rm /a', 'syncfs'];
+      const { k, image } = halted(deleted, withFile);
+      const now = unmountedImage(k, image);
+      expect(superblockLayout.get(now.superblock, 'lastOrphan')).toBe(0);
+      const inFile = fileOrphans(k);
+      expect(inFile).toEqual([
+        { ino: 14, slot: 1 },
+        { ino: 13, slot: 2 },
+      ]);
+      const saved = save(halted([...deleted, 'file 1', 'close'], withFile));
+      expect(checkImage(saved)).toEqual([]);
+      expect(e2fsck(saved.toUint8Array())).toMatchObject({ code: 0 });
+    },
+  );
 
   test('Is a saved image the one after all programs are gone?', () => {
     const saved = save(halted([...open, 'rm /a', 'rm /b', 'truncate 10']));
