@@ -287,8 +287,7 @@ function prepare(c: Command): Run {
             });
             const how = c.dsync === true ? { ...flags, dsync: true } : flags;
             const ret = yield* call(k, 'write', () => pwrite(k, ino, pos, piece, how));
-            if (isErr(ret))
-              return done > 0 && ret.errno === 'ENOSPC' ? { ret: done, errno: ret.errno } : failed(ret.errno);
+            if (isErr(ret)) return failed(ret.errno);
             done += ret;
             if (ret < piece.length) break;
           }

@@ -117,13 +117,20 @@ export interface Pin {
   readonly anon: Bytes | null;
 }
 
-/** Inside a step: the page as get_user_pages finds it; null when it must fault. @source mm/gup.c follow_page_pte */
-function followPage(k: Kernel, slot: number, page: number, write: boolean): Pin | null {
-  const { present, writable, ino, index, anon } = k.pte(k.mm, vpnOf(slot, page));
+/**
+ * Inside a step: the page as get_user_pages finds it, or the fault that it needs. A private mapping is given its own copy
+ * where it is to be written to.
+ * @source mm/gup.c follow_page_pte
+ */
+function followPage(k: Kernel, slot: number, page: number, write: boolean): Pin | 'read' | 'write' {
+  const pte = k.pte(k.mm, vpnOf(slot, page));
   const { shared } = k.vma(k.mm, slot);
-  if (!present || (write && shared && !writable)) return null;
+  const store = write && shared;
+  if (!pte.present || (store && !pte.writable)) return store ? 'write' : 'read';
   k.reach('follow_page');
-  return { ino, index, page, anon };
+  const { ino, index } = pte;
+  if (write && !shared && pte.anon === null) pte.anon = folioData(k, ino, index);
+  return { ino, index, page, anon: pte.anon };
 }
 
 /**
@@ -139,12 +146,14 @@ export function* pinUserPages(k: Kernel, buffer: MappedBuffer, write: boolean): 
   for (let done = 0; done < length; ) {
     const { page, at } = placeOf(buffer, done);
     const pin = yield* step(k, 'follow_page_mask', () => followPage(k, slot, page, write));
-    if (pin !== null) {
+    if (typeof pin !== 'string') {
       pins.push(pin);
       done += PAGE_SIZE - at;
       continue;
     }
-    const fault = yield* call(k, 'faultin_page', () => handleFault(k, slot, page, write, readpageInline));
+    const fault = yield* call(k, 'faultin_page', () =>
+      handleFault(k, slot, page, pin === 'write', readpageInline),
+    );
     if (fault === 'sigbus') return err('EFAULT');
   }
   return pins;
@@ -199,9 +208,9 @@ export function* accessRemoteVm(k: Kernel, target: MappedBuffer, data: Bytes): O
     const { page, at } = placeOf(target, from);
     const piece = data.slice(from, Math.min(data.length, from + PAGE_SIZE - at));
     const pin = yield* step(k, 'follow_page_mask', () => followPage(k, slot, page, true));
-    if (pin === null) {
+    if (typeof pin === 'string') {
       const fault = yield* call(k, 'faultin_page', () =>
-        faultHeld(k, slot, page, true, readpageInline, false),
+        faultHeld(k, slot, page, pin === 'write', readpageInline, false),
       );
       if (fault === 'done' || fault === 'retry') continue;
       // VM_FAULT_RETRY to a caller that cannot retry: it takes mmap_lock to be held still.
