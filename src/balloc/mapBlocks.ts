@@ -6,8 +6,8 @@
  *
  * A call maps a run: as many blocks as are alike and lie together, the asked number at most.
  *
- * The extent-status tree is modelled only by its delayed extents (`inode.delayed`); written extents are always
- * looked up in the tree.
+ * The extent-status tree is modelled by its delayed extents (`inode.delayed`) and by the end of a hole that it knows
+ * only a part of (`inode.holeEnd`); written extents are always looked up in the tree.
  */
 import { readBuffer } from '../device/buffer.ts';
 import { addOrderedInode, updateFsyncTrans } from '../device/journal.ts';
@@ -55,8 +55,10 @@ export function lookupBlock(k: Kernel, ino: number, lblk: number, length = 1): R
   const found = extent.lookup(root, lblk, (block) => readBuffer(k, block));
   if (isErr(found)) return found;
   if (found.kind === 'hole') {
-    const nextDelayed = k.inode(ino).delayed?.find((each) => each > lblk) ?? Number.POSITIVE_INFINITY;
-    return mapping('hole', 0, false, Math.min(length, found.length, nextDelayed - lblk));
+    const { delayed, holeEnd } = k.inode(ino);
+    const nextDelayed = delayed?.find((each) => each > lblk) ?? Number.POSITIVE_INFINITY;
+    const known = holeEnd > lblk ? holeEnd : Number.POSITIVE_INFINITY;
+    return mapping('hole', 0, false, Math.min(length, found.length, nextDelayed - lblk, known - lblk));
   }
   const state = found.unwritten ? 'unwritten' : 'mapped';
   return mapping(state, found.pblk, false, Math.min(length, found.length));
@@ -122,9 +124,13 @@ export function* mapBlocks(
   flags: CreateFlags,
   length = 1,
 ): Op<Result<Mapping>> {
-  const found = yield* locked(k, iDataSem(ino), 'shared', 'ext4_map_query_blocks', () =>
-    lookupBlock(k, ino, lblk, length),
-  );
+  const found = yield* locked(k, iDataSem(ino), 'shared', 'ext4_map_query_blocks', () => {
+    const answer = lookupBlock(k, ino, lblk, length);
+    const inode = k.inode(ino);
+    // A lookup past what is known learns the whole hole.
+    if (!isErr(answer) && answer.state === 'hole' && inode.holeEnd <= lblk) inode.holeEnd = 0;
+    return answer;
+  });
   if (isErr(found) || !flags.create) return found;
   if (found.state === 'mapped' && !flags.convertUnwritten) return found;
   return yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_map_create_blocks', () =>
@@ -294,5 +300,12 @@ export function removeSpace(
  */
 export function truncateExtents(k: Kernel, ino: number, lblk: number): void {
   removeSpace(k, ino, lblk);
+  const inode = k.inode(ino);
+  inode.holeEnd = 0;
+  if (inode.size % k.blockSize !== 0) {
+    // Zeroing the tail of the last block looked it up.
+    const last = lookupBlock(k, ino, lblk - 1);
+    if (!isErr(last) && last.state === 'hole') inode.holeEnd = lblk;
+  }
   markInodeDirty(k, ino);
 }

@@ -170,10 +170,11 @@ export interface FileData {
 
 /**
  * Commits the running transaction and waits for a commit that is under way.
+ * @param flushed  the flusher has just written every inode, so none is on its list
  * @locks   waits for all handles of the transaction (jbd2_handle, exclusive)
  * @source  fs/jbd2/commit.c jbd2_journal_commit_transaction
  */
-export function* journalCommit(k: Kernel, files: FileData): Op<void> {
+export function* journalCommit(k: Kernel, files: FileData, flushed = false): Op<void> {
   if (!k.hasJournal) return;
   const mine = yield* waitFor(
     k,
@@ -242,6 +243,7 @@ export function* journalCommit(k: Kernel, files: FileData): Op<void> {
       if (!buf.running && (buf.revoke & TX_RUNNING) === 0) buf.dirty = true;
     }
     files.refile();
+    listBdev(k, flushed);
     for (const block of revoked) k.buf(block).revoke &= ~TX_COMMITTING;
     for (const ino of k.inodesInCore()) {
       const inode = k.inode(ino);
@@ -257,6 +259,20 @@ export function* journalCommit(k: Kernel, files: FileData): Op<void> {
     k.journal.committing = false;
     if (k.sink.listen !== null) k.emit({ type: 'commit', blocks });
   });
+}
+
+/**
+ * Inside a step: buffers of the block device have become dirty, and with the first of them its inode. Inodes that a
+ * transaction touched are on the flusher's list already.
+ * @source fs/fs-writeback.c __mark_inode_dirty
+ */
+function listBdev(k: Kernel, flushed: boolean): void {
+  if (k.sb.bdevListed) return;
+  k.sb.bdevListed = true;
+  for (const ino of k.inodesInCore()) {
+    const inode = k.inode(ino);
+    inode.beforeBdev = inode.dirtyPages || (!flushed && inode.syncTx !== TX_NONE);
+  }
 }
 
 /**

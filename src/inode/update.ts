@@ -233,6 +233,8 @@ export function forget(k: Kernel, ino: number): void {
   inode.linkable = inode.noExpand = false;
   inode.orphanSlot = 0;
   inode.newEntryDir = inode.lastAllocGroup = 0;
+  inode.beforeBdev = false;
+  inode.holeEnd = 0;
   inode.iData = null;
   inode.delayed = inode.prealloc = null;
   inode.orderedWrite = false;

@@ -220,7 +220,9 @@ export function invalidateBuffers(k: Kernel, ino: number, index: number, from: n
 }
 
 /**
- * The generic page_mkwrite of file systems with buffers. On success the folio is locked and dirty.
+ * page_mkwrite of file systems with buffers. On success the folio is locked and dirty.
+ * @param generic  the form of fs/buffer.c, which cleans aliases of new blocks in the bdev cache. Since 6.16 ext4 has one
+ *                 of its own without delayed allocation (ext4_block_page_mkwrite), which does not
  * @returns EFAULT when the page was truncated away (the fault is retried), or the error of `getBlock`
  * @source  fs/buffer.c block_page_mkwrite
  */
@@ -229,6 +231,7 @@ export function* blockPageMkwrite(
   ino: number,
   index: number,
   getBlock: GetBlock,
+  generic: boolean,
 ): Op<Result<void>> {
   if (!(yield* lockIfPresent(k, ino, index))) return err('EFAULT');
   const end = yield* step(k, 'page inside i_size?', () =>
@@ -238,7 +241,7 @@ export function* blockPageMkwrite(
     yield* unlockFolio(k, ino, index);
     return err('EFAULT');
   }
-  const begun = yield* blockWriteBegin(k, ino, index, 0, end, getBlock, true);
+  const begun = yield* blockWriteBegin(k, ino, index, 0, end, getBlock, generic);
   if (isErr(begun)) {
     yield* unlockFolio(k, ino, index);
     return begun;

@@ -20,7 +20,7 @@ import { folioLock, invalidateLock, lock, mmapLock, unlock } from '../locks/lock
 import { modelCheck, modelStore } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
-import { type ReadInlineFolio, readFolio } from './filemap.ts';
+import { mmapReadAround, type ReadInlineFolio, readFolio } from './filemap.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from './folio.ts';
 import { clearPte } from './rmap.ts';
 
@@ -56,7 +56,10 @@ function* filemapFault(k: Kernel, ino: number, index: number, inline: ReadInline
     if (state === 'read') {
       yield* lock(k, invalidateLock(ino), 'shared');
       yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
-      const uptodate = yield* step(k, 'folio_test_uptodate?', () => k.folio(ino, index).uptodate);
+      const uptodate = yield* step(k, 'folio_test_uptodate?', () => {
+        if (!k.folio(ino, index).uptodate) mmapReadAround(k, ino, index);
+        return k.folio(ino, index).uptodate;
+      });
       if (!uptodate) {
         const read = yield* call(k, 'ext4_read_folio', () => readFolio(k, ino, index, inline));
         yield* unlock(k, invalidateLock(ino));

@@ -7,6 +7,7 @@ import type { Bytes } from '../bytes/bytes.ts';
 import { Bytes as BytesValue } from '../bytes/bytes.ts';
 import { readMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, iDataSem, invalidateLock, lock, locked, unlock } from '../locks/lock.ts';
@@ -73,6 +74,56 @@ function readBlocks(k: Kernel, ino: number, index: number): Result<void> {
   folio.uptodate = true;
 }
 
+/** Pages of the readahead window: 128 KiB. @source include/linux/backing-dev-defs.h VM_READAHEAD_PAGES */
+const READAHEAD_PAGES = 32;
+
+/**
+ * Inside a step: folio `index` was not there and is read; so are those around it that are not there either, as far as
+ * the file goes. An inline file has no readahead.
+ * @param first  the window
+ * @param count  pages
+ * @source mm/readahead.c page_cache_ra_unbounded; fs/ext4/inode.c ext4_readahead
+ */
+function readAhead(k: Kernel, ino: number, index: number, first: number, count: number): void {
+  if (k.folio(ino, index).buffers || hasInlineData(k, ino)) return;
+  const stop = Math.min(first + count, Math.ceil(k.inode(ino).size / PAGE_SIZE));
+  for (let at = first; at < stop; at++) {
+    const folio = k.folio(ino, at);
+    if (at === index || folio.present) continue;
+    folio.present = true;
+    if (isErr(readBlocks(k, ino, at))) folio.present = false;
+  }
+}
+
+/** Inside a step. @source mm/filemap.c do_sync_mmap_readahead */
+export function mmapReadAround(k: Kernel, ino: number, index: number): void {
+  readAhead(k, ino, index, Math.max(0, index - READAHEAD_PAGES / 2), READAHEAD_PAGES);
+}
+
+/**
+ * Inside a step: what a read that misses reads beside.
+ * Not modelled: the state of an open file (a sequential reader gets more), and windows read before they are needed.
+ * @param count  pages that are wanted
+ * @source mm/readahead.c page_cache_sync_ra, get_init_ra_size
+ */
+function readaheadAtMiss(k: Kernel, ino: number, index: number, count: number): void {
+  let cached = 0;
+  while (cached < index && cached < READAHEAD_PAGES && k.folio(ino, index - 1 - cached).present) cached++;
+  if (index === 0 || count > READAHEAD_PAGES) {
+    const size = 2 ** Math.ceil(Math.log2(count));
+    const few = size <= READAHEAD_PAGES / 32 ? 4 * size : 2 * size;
+    readAhead(k, ino, index, index, size <= READAHEAD_PAGES / 4 ? few : READAHEAD_PAGES);
+  } else if (cached <= count) readAhead(k, ino, index, index, count);
+  else
+    readAhead(
+      k,
+      ino,
+      index,
+      index,
+      Math.min((cached === index ? 2 * cached : cached) + count, READAHEAD_PAGES),
+    );
+}
+
 /**
  * Is [pos, pos + count) of a folio that is not uptodate as a whole readable from its buffers?
  * @source mm/filemap.c filemap_range_uptodate; fs/buffer.c block_is_partially_uptodate
@@ -118,7 +169,9 @@ export function* filemapGetPage(
     }
     const usable = yield* step(k, 'filemap_range_uptodate', () => {
       if (!k.folio(ino, index).present) return 'gone';
-      return rangeUptodate(k, ino, index, pos, count) ? 'ready' : 'read';
+      if (rangeUptodate(k, ino, index, pos, count)) return 'ready';
+      readaheadAtMiss(k, ino, index, Math.ceil((pos + count) / PAGE_SIZE) - index);
+      return 'read';
     });
     if (usable !== 'read') {
       yield* unlockFolio(k, ino, index);

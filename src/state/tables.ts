@@ -104,6 +104,8 @@ export const TABLES = {
     xattrCache: value<readonly (readonly [hash: number, block: number])[]>(),
     /** s_mb_last_group: where the last large file got its blocks. */
     lastGroup: int,
+    /** The block device's inode is on the flusher's list, behind the inodes with `beforeBdev`. Journal only. */
+    bdevListed: bool,
   }),
 
   /** An inode in core: struct inode and struct ext4_inode_info. Key: inode number. */
@@ -141,10 +143,14 @@ export const TABLES = {
     reserved: int,
     /** Delayed extents of the extent-status tree: logical blocks, ascending. */
     delayed: value<readonly number[]>(),
+    /** Extent-status tree: the hole it knows ends at this block, where a truncation cut it; the file's goes on. 0 = none. */
+    holeEnd: int,
     /** Preallocated runs, in order of the file. */
     prealloc: value<readonly InodePrealloc[]>(),
     /** I_DIRTY_PAGES. */
     dirtyPages: bool,
+    /** On the flusher's list since before the block device's inode was. */
+    beforeBdev: bool,
     /** defer-inode-dirty: folio 0 has bytes that the inode does not; PG_dirty is not set for it. */
     inlineDirty: bool,
     /** I_DIRTY_SYNC | I_DIRTY_DATASYNC; only no-journal mode acts on it. */

@@ -351,7 +351,7 @@ export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFaul
       way === 'journalled'
         ? yield* journalledMkwrite(k, ino, index)
         : yield* call(k, 'block_page_mkwrite', () =>
-            blockPageMkwrite(k, ino, index, delalloc ? daGetBlockPrep : getBlockCreate),
+            blockPageMkwrite(k, ino, index, delalloc ? daGetBlockPrep : getBlockCreate, delalloc),
           );
     if (!delalloc) yield* journalStop(k);
     if (!(yield* retryAlloc(k, ret, retries))) return faultOf(ret);

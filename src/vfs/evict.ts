@@ -193,7 +193,8 @@ export function* evict(k: Kernel, ino: number): Op<void> {
     releaseXattrBlock(k, ino);
     orphanDel(k, ino);
     getInodeWriteAccess(k, ino);
-    setRawInode(k, ino, inodeLayout.put(rawInode(k, ino), { dtime: k.now }));
+    // ext4_fill_raw_inode: the high halves of the owner of a deleted inode are not left for old kernels to find.
+    setRawInode(k, ino, inodeLayout.put(rawInode(k, ino), { dtime: k.now, uidHigh: 0, gidHigh: 0 }));
     markInodeDirty(k, ino);
     freeInode(k, ino);
     forget(k, ino);

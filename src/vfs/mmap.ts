@@ -161,8 +161,9 @@ export function* msync(
   if (range !== undefined && range.offset % PAGE_SIZE !== 0) return err('EINVAL');
   if (!sync) return;
   const found = yield* step(k, 'find_vma', () => {
-    const { ino, shared, pgoff, pages } = k.vma(k.mm, slot);
-    if (!shared) return null;
+    const { ino, shared, mayWrite, pgoff, pages } = k.vma(k.mm, slot);
+    // do_mmap takes VM_SHARED from the mapping of a file that is open for reading only.
+    if (!shared || !mayWrite) return null;
     const start = range?.offset ?? pgoff * PAGE_SIZE;
     const length = range === undefined ? pages * PAGE_SIZE : Math.ceil(range.length / PAGE_SIZE) * PAGE_SIZE;
     return { ino, start, end: start + length, promise: modelSnapshot(k, ino) };

@@ -36,6 +36,7 @@ import { unmountedComplaint } from './unmounted.ts';
 export function mountVolume(k: Kernel, recovered = false): void {
   const { sb } = k;
   sb.mounted = true;
+  sb.bdevListed = false;
   sb.freeBlocks = countFreeBlocks(k);
   sb.dirtyBlocks = 0;
   sb.freeInodes = countFreeInodes(k);

@@ -8,6 +8,7 @@ import { GOOD_OLD_INODE_SIZE, isDir, isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
+import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
 import { entries } from '../volume/extent.ts';
@@ -128,7 +129,8 @@ const HTREE_EOF = 2 ** 63 - 1;
 /**
  * @returns the offset; ENXIO past the end; ENOENT for an inline file that is larger than its inline bytes, as the
  *          kernel has it
- * @source  fs/ext4/file.c ext4_llseek; fs/ext4/dir.c ext4_dir_llseek; fs/iomap/seek.c; fs/ext4/inode.c ext4_iomap_begin_report
+ * @source  fs/ext4/dir.c ext4_dir_llseek; fs/ext4/file.c ext4_llseek; fs/ext4/inode.c ext4_iomap_begin_report;
+ *          mm/filemap.c mapping_seek_hole_data; fs/buffer.c block_is_partially_uptodate
  */
 export function* seek(k: Kernel, ino: number, whence: 'data' | 'hole', offset: number): Op<Result<number>> {
   return yield* locked(k, iDataSem(ino), 'shared', 'ext4_llseek', (): Result<number> => {
@@ -145,7 +147,8 @@ export function* seek(k: Kernel, ino: number, whence: 'data' | 'hole', offset: n
       if (isErr(found) || found.state === 'hole') return false;
       if (found.state !== 'unwritten') return true;
       const folio = k.folio(ino, Math.floor(lblk / k.blocksPerPage));
-      return folio.present && folio.uptodate;
+      if (!folio.present || folio.uptodate) return folio.present;
+      return k.blocksPerPage > 1 && (k.fbuf(ino, lblk).state & BH.uptodate) !== 0;
     };
     const blocks = mappedBlocks(k, ino);
     const stop = Math.ceil(size / k.blockSize);

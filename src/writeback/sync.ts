@@ -43,13 +43,22 @@ export function* writebackSingleInode(k: Kernel, ino: number, wbc: WritebackCont
   if (wbc.syncMode === 'all') yield* waitWriteback(k, ino);
   yield* step(k, 'requeue if still tagged', () => {
     if (mappingTagged(k, ino, 'tagDirty')) k.inode(ino).dirtyPages = true;
+    else k.inode(ino).beforeBdev = false;
   });
   yield* unlock(k, iSync(ino));
 }
 
-/** Every dirty inode in turn. @source fs/fs-writeback.c sync_inodes_sb, writeback_sb_inodes */
-export function* syncInodes(k: Kernel, wbc: WritebackControl = SYNC_ALL): Op<void> {
-  const inodes = yield* step(k, 'queue_io', () => k.inodesInCore().join(','));
+/**
+ * Every dirty inode in turn.
+ * @param wanted  left out: all
+ * @source fs/fs-writeback.c sync_inodes_sb, writeback_sb_inodes
+ */
+export function* syncInodes(
+  k: Kernel,
+  wbc: WritebackControl = SYNC_ALL,
+  wanted: (ino: number) => boolean = () => true,
+): Op<void> {
+  const inodes = yield* step(k, 'queue_io', () => k.inodesInCore().filter(wanted).join(','));
   for (const ino of inodes === '' ? [] : inodes.split(',').map(Number)) {
     yield* call(k, 'writeback_single_inode', () => writebackSingleInode(k, ino, wbc));
   }
@@ -106,11 +115,11 @@ function* flush(k: Kernel): Op<void> {
   if (k.powerFails) yield* step(k, 'blkdev_issue_flush', () => flushDevice(k));
 }
 
-/** ext4_sync_fs with wait. @source fs/ext4/super.c ext4_sync_fs */
+/** ext4_sync_fs with wait, after sync_inodes_sb. @source fs/ext4/super.c ext4_sync_fs */
 export function* syncFs(k: Kernel): Op<void> {
   // Nothing to commit: nothing that sends a barrier.
   const flushes = k.powerFails && (yield* step(k, 'jbd2_journal_start_commit', () => !k.journal.running));
-  yield* commit(k);
+  yield* commit(k, true);
   if (flushes) yield* flush(k);
 }
 
@@ -132,12 +141,17 @@ export function* syncFilesystem(k: Kernel): Op<void> {
 }
 
 /**
- * sync(2): the block devices' own pages are written first, because their super block is the older one; then the
- * files, the journal, and the block devices again.
- * @source fs/sync.c ksys_sync
+ * sync(2): the flusher writes what is on its list, in the order in which inodes became dirty, the block device's among
+ * them; then the files, the journal, and the block devices again. In the kernel the flusher runs beside the caller: on
+ * a busy machine it may come late, and then the files are first.
+ * @source fs/sync.c ksys_sync; fs/fs-writeback.c wakeup_flusher_threads, move_expired_inodes
  */
 export function* syncEverything(k: Kernel): Op<void> {
+  yield* call(k, 'wb_check_start_all', () => syncInodes(k, SYNC_NONE, (ino) => k.inode(ino).beforeBdev));
   yield* checkpoint(k);
+  yield* step(k, 'requeue_inode', () => {
+    k.sb.bdevListed = false;
+  });
   yield* call(k, 'sync_inodes_one_sb', () => syncInodes(k));
   yield* call(k, 'ext4_sync_fs', () => syncFs(k));
   yield* checkpoint(k);

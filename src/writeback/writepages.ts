@@ -14,7 +14,7 @@
  */
 import { shouldRetryAlloc } from '../balloc/balloc.ts';
 import { mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
-import { journalCommit, journalStart, journalStop } from '../device/journal.ts';
+import { type FileData, journalCommit, journalStart, journalStop } from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
@@ -293,7 +293,8 @@ function* writeExtent(k: Kernel, ino: number, first: number, scan: Scan): Op<Res
   for (const index of held) yield* unlockFolio(k, ino, index);
   yield* call(k, 'ext4_io_submit', () => ioSubmit(k, ino, submitted, vectors));
   if (isErr(failure)) return failure;
-  return done ? -1 : cursor;
+  // mpage_release_unused_pages: folios that the mapping did not reach are looked at again.
+  return done && held.length === 0 ? -1 : cursor;
 }
 
 /** Inside a step: the buffers of a folio inside [from, to) have their place. @source fs/ext4/inode.c mpage_process_folio */
@@ -557,16 +558,18 @@ function* writeProtect(k: Kernel, ino: number, start: number, end: number): Op<v
   }
 }
 
-/** Commits the running transaction. */
-export function* commit(k: Kernel): Op<void> {
-  yield* call(k, 'jbd2_journal_commit_transaction', () =>
-    journalCommit(k, {
-      submit: (ino) => submitInodeData(k, ino),
-      switch: () => switchJournalled(k),
-      blocks: () => journalledBlocks(k),
-      refile: () => refileJournalled(k),
-    }),
-  );
+/**
+ * Commits the running transaction.
+ * @param flushed  the flusher has just written every inode
+ */
+export function* commit(k: Kernel, flushed = false): Op<void> {
+  const files: FileData = {
+    submit: (ino) => submitInodeData(k, ino),
+    switch: () => switchJournalled(k),
+    blocks: () => journalledBlocks(k),
+    refile: () => refileJournalled(k),
+  };
+  yield* call(k, 'jbd2_journal_commit_transaction', () => journalCommit(k, files, flushed));
 }
 
 /**

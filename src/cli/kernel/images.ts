@@ -13,25 +13,48 @@ const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 /** Seconds since 1970: when every image was made. */
 const MADE_AT = 1_700_000_000;
 
+/** A volume as mke2fs makes it: any feature it knows, whether our own mkfs can make it or not. */
+export interface Mke2fsSpec extends Omit<MkfsSpec, 'features'> {
+  readonly features: readonly string[];
+  /** Left out: as many as a bitmap block has bits. */
+  readonly blocksPerGroup?: number;
+}
+
+const image = (blockSize: number, inodeSize: number, ...features: string[]): Mke2fsSpec => ({
+  blockSize,
+  inodeSize,
+  blocks: blockSize === 4096 ? 2048 : 4096,
+  inodes: 128,
+  features,
+});
+/** Small groups, so that a volume has several. */
+const grouped = (blocksPerGroup: number, spec: Mke2fsSpec): Mke2fsSpec => ({ ...spec, blocksPerGroup });
+
 /** The images under fixtures/images, by file name without `.img.gz`. */
-export const FIXTURE_IMAGES: Readonly<Record<string, MkfsSpec>> = {
-  '4k-256-journal': { blockSize: 4096, inodeSize: 256, blocks: 2048, inodes: 128, features: [] },
-  '4k-256-nojournal': {
-    blockSize: 4096,
-    inodeSize: 256,
-    blocks: 2048,
-    inodes: 128,
-    features: ['^has_journal'],
-  },
-  '1k-256-journal': { blockSize: 1024, inodeSize: 256, blocks: 4096, inodes: 128, features: [] },
-  '1k-256-nojournal': {
-    blockSize: 1024,
-    inodeSize: 256,
-    blocks: 4096,
-    inodes: 128,
-    features: ['^has_journal'],
-  },
-  '4k-512-journal': { blockSize: 4096, inodeSize: 512, blocks: 2048, inodes: 128, features: [] },
+export const FIXTURE_IMAGES: Readonly<Record<string, Mke2fsSpec>> = {
+  '4k-256-journal': image(4096, 256),
+  '4k-256-nojournal': image(4096, 256, '^has_journal'),
+  '1k-256-journal': image(1024, 256),
+  '1k-256-nojournal': image(1024, 256, '^has_journal'),
+  '4k-512-journal': image(4096, 512),
+  // Sizes of inode and block.
+  '4k-128-journal': image(4096, 128),
+  '1k-128-nojournal': image(1024, 128, '^has_journal'),
+  '1k-512-nojournal': image(1024, 512, '^has_journal'),
+  '1k-1024-journal': image(1024, 1024),
+  '2k-256-journal': image(2048, 256),
+  '2k-2048-nojournal': image(2048, 2048, '^has_journal'),
+  '4k-1024-journal': image(4096, 1024),
+  '4k-4096-nojournal': image(4096, 4096, '^has_journal'),
+  // Features: checksums none, of the group descriptors only, seeded by a field; groups loose, in flex groups, uneven.
+  '4k-256-plain': image(4096, 256, '^metadata_csum', '^64bit', '^flex_bg', '^resize_inode'),
+  '1k-256-gdt-csum': grouped(1024, image(1024, 256, '^metadata_csum', 'uninit_bg', '^64bit')),
+  '4k-256-csum-seed': image(4096, 256, 'metadata_csum_seed', 'sparse_super2', '^resize_inode'),
+  '1k-256-groups': grouped(512, image(1024, 256, '^flex_bg')),
+  '1k-512-flex-groups': grouped(512, image(1024, 512, '^has_journal', '^resize_inode')),
+  // What old volumes lack.
+  '1k-256-old': image(1024, 256, '^extra_isize', '^huge_file', '^dir_nlink', '^large_file', '^dir_index'),
+  '4k-512-no-filetype': image(4096, 512, '^filetype', '^metadata_csum', '^has_journal'),
 };
 
 /** What Debian's and upstream's mke2fs.conf say, so that a machine's own does not matter. */
@@ -49,12 +72,15 @@ ext4 = {
 `;
 
 /** Runs mke2fs with our fixed options; the file must not exist. */
-export function makeImage(spec: MkfsSpec, file: string): void {
+export function makeImage(spec: Mke2fsSpec, file: string): void {
+  // mke2fs says that inline data has no room in 128 bytes; the kernel and e2fsck take it, for 60 bytes and less.
+  const late = spec.inodeSize === 128;
   const args = [
     ...['-q', '-t', 'ext4', '-b', `${spec.blockSize}`, '-I', `${spec.inodeSize}`],
-    ...['-O', ['inline_data', ...spec.features].join(','), '-U', UUID],
+    ...['-O', [...(late ? [] : ['inline_data']), ...spec.features].join(','), '-U', UUID],
     ...['-E', `hash_seed=${UUID},lazy_itable_init=0,lazy_journal_init=0`],
     ...(spec.inodes === undefined ? [] : ['-N', `${spec.inodes}`]),
+    ...(spec.blocksPerGroup === undefined ? [] : ['-g', `${spec.blocksPerGroup}`]),
     // mke2fs takes a journal size in MiB only.
     ...(spec.journalBlocks === undefined
       ? []
@@ -66,6 +92,7 @@ export function makeImage(spec: MkfsSpec, file: string): void {
   try {
     const env = { ...process.env, E2FSPROGS_FAKE_TIME: `${MADE_AT}`, MKE2FS_CONFIG: config };
     execFileSync('mke2fs', args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    if (late) execFileSync('debugfs', ['-w', '-R', 'feature inline_data', file], { env, stdio: 'pipe' });
   } finally {
     rmSync(config);
   }
