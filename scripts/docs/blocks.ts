@@ -5,7 +5,9 @@ import { COMMANDS } from '../../src/cli/commands/index.ts';
 import { imageOf, readImageFile } from '../../src/cli/images.ts';
 import { scriptOfRecording } from '../../src/cli/kernel/record.ts';
 import { BUNDLED_RECORDINGS, loadRecording, recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
+import { readTally } from '../../src/cli/kernel/tally.ts';
 import { main } from '../../src/cli/main.ts';
+import { count } from '../../src/cli/progress.ts';
 import { loadScenarios } from '../../src/cli/scenarioFiles.ts';
 import { storyText } from '../../src/cli/story.ts';
 import { runLinear } from '../../src/compare/emulate.ts';
@@ -281,6 +283,21 @@ const recordings: Block = () => {
   return `${all} recordings of Linux ${kernels.join(', ')}: the emulator does the same in ${same}.${wrong}${rest}`;
 };
 
+/** What runs of random scripts on both came to: fixtures/random-runs.json, which `kernel check --tally` writes. */
+const randomRuns: Block = () => {
+  const { kernels, seeds, scripts, refused, differing, lines, errors, verbs, volumes } = readTally(
+    join(ROOT, 'fixtures', 'random-runs.json'),
+  );
+  const ranges = seeds.map(([first, last]) => `${first} to ${last}`).join(', ');
+  const images = new Set(Object.keys(volumes).map((name) => name.split(' ')[0]));
+  const rest = refused === 0 ? '' : ` ${refused} could not be run on the kernel.`;
+  return (
+    `${count(scripts)} random scripts (seeds ${ranges}) on Linux ${kernels.join(', ')}: ${differing} differ.${rest} ` +
+    `${count(lines)} lines, ${count(errors)} of which the kernel refused, of ${Object.keys(verbs).length} verbs, on ` +
+    `${images.size} kinds of volume under ${Object.keys(volumes).length} combinations of volume and mount options.`
+  );
+};
+
 /** What a recording of the kernel shows, in one line: `name` its last answer with data, `name#3` that of its third line. */
 const recorded: Block = (...words) =>
   words
@@ -398,6 +415,7 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
   invariants,
   numbers,
   recordings,
+  'random-runs': randomRuns,
   promela,
   recorded,
   results,

@@ -102,7 +102,8 @@ const fileStateSchema = z.strictObject({
 
 const resultSchema = z
   .strictObject({
-    ret: z.int().optional(),
+    // Of a directory SEEK_HOLE gives 2^63 − 1.
+    ret: z.number().optional(),
     errno: z.string().optional(),
     data: packed.optional(),
     stat: z.strictObject({ size: count, blocks: count, nlink: count, mode: count }).optional(),

@@ -23,6 +23,14 @@ export class Rng {
     return Math.floor((this.next() / 0x1_0000_0000) * n);
   }
 
+  pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)]!;
+  }
+
+  chance(percent: number): boolean {
+    return this.below(100) < percent;
+  }
+
   /** Shuffles in place. */
   shuffle(list: number[]): void {
     for (let i = list.length - 1; i > 0; i--) {

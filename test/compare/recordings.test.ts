@@ -7,16 +7,16 @@ import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readImageFile } from '../../src/cli/images.ts';
 import { scriptOfRecording } from '../../src/cli/kernel/record.ts';
-import { recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
+import { BUNDLED_RECORDINGS, recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
 import { runLinear } from '../../src/compare/emulate.ts';
 import { compareWithRecording, formatDifference, readRecording } from '../../src/compare/recording.ts';
 import { mkwriteConvert } from '../../src/designs/index.ts';
 
 describe('mkwrite-convert does what the kernel did', () => {
-  const all = recordingFiles([]);
+  const all = [...recordingFiles([]), ...recordingFiles([join(BUNDLED_RECORDINGS, 'random')])];
 
-  it('there are at least 25 recordings', () => {
-    expect(all.length).toBeGreaterThanOrEqual(25);
+  it('there are at least 200 recordings', () => {
+    expect(all.length).toBeGreaterThanOrEqual(200);
   });
 
   it.each(all.map((file) => [basename(file, '.json'), file] as const))('%s', (_, file) => {

@@ -4,23 +4,27 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkRandom, randomScript, readImage, shrink } from '../../src/cli/kernel/check.ts';
+import { type RunLinear, readImage } from '../../src/cli/kernel/check.ts';
 import { FIXTURE_IMAGES, ImageStore, makeImage, writeFixtureImages } from '../../src/cli/kernel/images.ts';
+import { checkRandom, type RandomCheck, randomScript, shrink } from '../../src/cli/kernel/random.ts';
 import { recordScript, scriptOfLines, scriptOfScenario } from '../../src/cli/kernel/record.ts';
 import { FIXTURE_IMAGES_FOLDER } from '../../src/cli/kernel/recordingFiles.ts';
 import { type Answer, Referee } from '../../src/cli/kernel/referee.ts';
-import {
-  compareWithRecording,
-  formatDifference,
-  type Run,
-  writeRecording,
-} from '../../src/compare/recording.ts';
+import { readTally, tallyOutcome, writeTally } from '../../src/cli/kernel/tally.ts';
+import { runLinear } from '../../src/compare/emulate.ts';
+import { formatDifference, type Run, writeRecording } from '../../src/compare/recording.ts';
+import { mkwriteConvert } from '../../src/designs/index.ts';
+import { ScenarioError } from '../../src/scenario/error.ts';
 import { parseLine } from '../../src/scenario/parse.ts';
 import { readScenario } from '../../src/scenario/schema.ts';
+import { Image } from '../../src/volume/image.ts';
 
 const images = new ImageStore();
 const image = join(FIXTURE_IMAGES_FOLDER, '4k-256-journal.img.gz');
 let referee: Referee;
+
+const emulator: RunLinear = ({ image: bytes, mount, lines }) =>
+  runLinear({ image: Image.load(bytes), mount, design: mkwriteConvert, lines });
 
 beforeAll(() => {
   referee = new Referee();
@@ -72,13 +76,17 @@ test('what the kernel refuses is a result', async () => {
   ).toEqual(['ENOENT', 0, 0, 'SIGBUS', 'SIGBUS']);
 });
 
+test('a line that finds no file or mapping, because the call that should have made it failed, has that as its answer', async () => {
+  const texts = ['open /none', 'pread 0 1', 'close', 'munmap', 'open -f /f', 'file 1', 'pwrite 0 1'];
+  expect(results(await run(texts))).toEqual(['ENOENT', 'EBADF', 'EBADF', 'EINVAL', 0, 'EBADF', 1]);
+});
+
 test.each([
   [
     ['open -f /f', '@verity /f'],
     1,
     /lane CPU0, line 2 \(@verity \/f\): @verity cannot be run on this kernel/,
   ],
-  [['pread 0 1'], 0, /no open file/],
   [['open -f /f', 'mmap -r 0 4k', 'mread 4090 10'], 2, /beyond the mapping, 0\.\.4096/],
   [['open -f /f', 'mmap -r 0 4k', '@reclaim /f'], 2, /mapped page/],
 ])('%j is refused at its line', async (texts, step, message) => {
@@ -221,50 +229,75 @@ test('two runs of random scripts agree, and quickly', async () => {
 });
 
 test('a machine that is wrong is caught, and the script that shows it is minimal', async () => {
-  const second = new Referee();
-  // The kernel itself, but stat is never right: only a script with a stat line can tell.
-  const answers = new Map<string, Run>();
-  const key = (texts: readonly string[]): string => texts.join('\n');
-  const seed = Array.from({ length: 500 }, (_, i) => i).find((i) => randomScript(i).lines.includes('stat'))!;
-  const { ground, lines } = randomScript(seed);
-  const wrong = async (texts: readonly string[]): Promise<void> => {
-    const script = scriptOfLines('x', texts, ground.image, ground.mount, join(FIXTURE_IMAGES_FOLDER, 'any'));
-    const recording = await recordScript(script, second, images);
-    answers.set(key(texts), {
-      ...recording,
-      steps: recording.steps.map((step) =>
+  // The emulator, but stat is never right: only a script with a stat line can tell.
+  const wrong: RunLinear = (input) => {
+    const answer = emulator(input);
+    return {
+      ...answer,
+      steps: answer.steps.map((step) =>
         step.line === 'stat' ? { ...step, result: { line: 'stat', errno: 'EIO' } } : step,
       ),
-    });
+    };
   };
-  const fails = async (texts: readonly string[]): Promise<boolean> => {
-    await wrong(texts);
-    const script = scriptOfLines('x', texts, ground.image, ground.mount, join(FIXTURE_IMAGES_FOLDER, 'any'));
-    const kernel = await referee.run({
-      image: images.path(ground.image, script.file),
-      mount: ground.mount,
-      lines: script.lines,
-    });
-    return compareWithRecording(kernel, answers.get(key(texts))!).length > 0;
+  const besides = join(FIXTURE_IMAGES_FOLDER, 'any');
+  const check: RandomCheck = { referee, runLinear: wrong, design: 'mkwrite-convert', besides, images };
+  const seed = Array.from({ length: 500 }, (_, i) => i).find((i) => randomScript(i).lines.includes('stat'))!;
+  const outcomes = [];
+  for await (const outcome of checkRandom([seed], check)) outcomes.push(outcome);
+  const [found] = outcomes;
+  expect(found).toMatchObject({ seed, minimal: [expect.stringMatching(/^open /), 'stat'] });
+  expect(found!.differences.map(formatDifference).join()).toContain('errno: kernel (nothing), run "EIO"');
+  // A machine that makes a mistake is a difference too; one that does not model a line is not.
+  const broken: RunLinear = () => {
+    throw new Error('lost the thread');
   };
+  const refusing: RunLinear = () => {
+    throw new ScenarioError('not modelled', {});
+  };
+  for await (const { minimal, differences } of checkRandom([seed], { ...check, runLinear: broken })) {
+    expect(minimal).toHaveLength(1);
+    expect(differences.map(formatDifference)).toEqual([
+      'at the end: mistake in ext4lab: kernel (nothing), run lost the thread',
+    ]);
+  }
+  for await (const outcome of checkRandom([seed], { ...check, runLinear: refusing })) {
+    expect(outcome).toMatchObject({ differences: [], refused: 'not modelled' });
+  }
+});
+
+test('shrinking drops whatever it can, many lines at a time', async () => {
+  const lines = ['open -f /f', ...Array.from({ length: 60 }, (_, i) => `pwrite ${i} 1`), 'stat'];
+  let tries = 0;
+  const minimal = await shrink(lines, async (some) => {
+    tries++;
+    return some.includes('pwrite 7 1') && some.includes('pwrite 41 1');
+  });
+  expect(minimal).toEqual(['open -f /f', 'pwrite 7 1', 'pwrite 41 1']);
+  expect(tries).toBeLessThan(60);
+});
+
+test('a tally grows from run to run', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ext4lab-test-'));
   try {
-    expect(await fails(lines)).toBe(true);
-    const minimal = await shrink(lines, fails);
-    expect(minimal.filter((line) => line === 'stat')).toHaveLength(1);
-    expect(minimal).toHaveLength(2);
-    expect(minimal[0]).toMatch(/^open /);
-    // The same through checkRandom, with a machine that has all the answers.
-    const found = await checkRandom(seed, {
-      referee,
-      runLinear: ({ lines: each }) => answers.get(key(each.map(({ text }) => text)))!,
-      design: 'any',
+    const file = join(folder, 'tally.json');
+    const check: RandomCheck = {
+      ...{ referee, runLinear: emulator, design: 'mkwrite-convert', images },
       besides: join(FIXTURE_IMAGES_FOLDER, 'any'),
-      images,
-    });
-    expect(found?.lines).toEqual(minimal);
-    expect(found?.differences.map(formatDifference).join()).toContain('errno: kernel (nothing), run "EIO"');
+    };
+    for (const seeds of [[5, 6], [7]]) {
+      const tally = readTally(file);
+      for await (const outcome of checkRandom(seeds, check)) tallyOutcome(tally, outcome);
+      writeTally(file, tally);
+    }
+    const tally = readTally(file);
+    expect(tally).toMatchObject({ seeds: [[5, 7]], scripts: 3, refused: 0, differing: 0 });
+    expect(tally.lines).toBe([5, 6, 7].reduce((sum, seed) => sum + randomScript(seed).lines.length, 0));
+    expect(Object.values(tally.verbs).reduce((sum, count) => sum + count)).toBe(tally.lines);
+    expect(() => readTally(join(FIXTURE_IMAGES_FOLDER, '..', 'kernel', 'symlinks.json'))).toThrow(
+      /not a tally/,
+    );
   } finally {
-    await second.close();
+    rmSync(folder, { recursive: true });
   }
 });
 

@@ -4,10 +4,12 @@ import { type Difference, formatDifference } from '../../compare/recording.ts';
 import { mountLabel } from '../../scenario/schema.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT } from '../errors.ts';
-import { checkRandom, checkRecording, type RunLinear } from './check.ts';
+import { checkRecording, type RunLinear } from './check.ts';
 import { ImageStore } from './images.ts';
+import { checkRandom, type RandomOutcome } from './random.ts';
 import { FIXTURE_IMAGES_FOLDER, loadRecording, recordingFiles } from './recordingFiles.ts';
 import { Referee } from './referee.ts';
+import { emptyTally, readTally, tallyOutcome, writeTally } from './tally.ts';
 
 const options = {
   design: {
@@ -24,9 +26,23 @@ const options = {
     summary: 'N random scripts on both, instead of recordings (root, loop devices)',
   },
   seed: { type: 'integer', value: 'N', min: 0, default: 1, summary: 'of the first random script' },
-  lines: { type: 'integer', value: 'N', min: 1, max: 100, default: 12, summary: 'of a random script' },
+  lines: {
+    type: 'integer',
+    value: 'N',
+    min: 1,
+    max: 100,
+    summary: 'of a random script, about; left out: 6 to 35',
+  },
+  tally: {
+    type: 'text',
+    value: 'FILE',
+    summary: 'adds the counts of the random scripts to a file',
+  },
   json: { type: 'flag', summary: 'one JSON object on stdout' },
 } as const;
+
+/** Scripts on the kernel at a time. Most of a script's time is spent waiting in mount and unmount. */
+const REFEREES = 4;
 
 /** @param runLinear  the emulator's runner of one lane after another */
 export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options> {
@@ -43,7 +59,7 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
       'kernel check --random 200 --seed 7',
     ],
     async run(ctx) {
-      const { design, all, json, random, seed, lines } = ctx.options;
+      const { design, all, json, random, seed, lines, tally: tallyFile } = ctx.options;
       const images = new ImageStore();
       const shown = (differences: readonly Difference[]): string[] => {
         const some = all ? differences : differences.slice(0, 1);
@@ -53,39 +69,44 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
       };
       try {
         if (random !== undefined) {
-          const referee = new Referee();
-          const found = [];
-          const besides = join(FIXTURE_IMAGES_FOLDER, 'any');
+          const [referee, ...others] = Array.from({ length: REFEREES }, () => new Referee());
+          const tally = tallyFile === undefined ? emptyTally() : readTally(tallyFile);
+          const found: RandomOutcome[] = [];
           let done = 0;
           try {
-            for (; done < random && !ctx.signal.aborted; done++) {
-              ctx.progress.update('check', done, random);
-              const check = { referee, runLinear, design, besides, images, lineCount: lines };
-              const disagreement = await checkRandom(seed + done, check);
-              if (disagreement === undefined) continue;
-              found.push(disagreement);
-              const { ground, differences } = disagreement;
-              if (json) continue;
-              ctx.out(`differs seed ${disagreement.seed}  ${ground.image.file}  ${mountLabel(ground.mount)}`);
-              for (const line of disagreement.lines) ctx.out(`        ${line}`);
-              for (const row of shown(differences)) ctx.out(row);
+            const besides = join(FIXTURE_IMAGES_FOLDER, 'any');
+            const check = { referee: referee!, others, runLinear, design, besides, images, lineCount: lines };
+            const seeds = Array.from({ length: random }, (_, i) => seed + i);
+            for await (const outcome of checkRandom(seeds, check, () => ctx.signal.aborted)) {
+              ctx.progress.update('check', ++done, random);
+              tallyOutcome(tally, outcome);
+              if (outcome.refused !== undefined) ctx.say(`refused seed ${outcome.seed}: ${outcome.refused}`);
+              if (outcome.differences.length === 0) continue;
+              found.push(outcome);
+              if (!json) for (const row of told(outcome, lines)) ctx.out(row);
+              if (!json) for (const row of shown(outcome.differences)) ctx.out(row);
             }
           } finally {
-            await referee.close();
+            await Promise.all([referee!, ...others].map((each) => each.close()));
           }
+          if (tallyFile !== undefined) writeTally(tallyFile, tally);
           if (json) {
             ctx.json({
               design,
               scripts: done,
-              disagreements: found.map(({ seed: each, ground, lines: kept, differences }) => ({
+              tally,
+              disagreements: found.map(({ seed: each, ground, minimal, differences }) => ({
                 seed: each,
                 image: ground.image.file,
                 mount: ground.mount,
-                lines: kept,
+                lines: minimal,
                 differences,
               })),
             });
-          } else ctx.say(`${done - found.length} of ${done} random scripts agree`);
+          } else {
+            const next = done < random ? `; go on with --seed ${seed + done}` : '';
+            ctx.say(`${done - found.length} of ${done} random scripts agree${next}`);
+          }
           return found.length > 0 ? EXIT.differs : EXIT.ok;
         }
         const rows = [];
@@ -122,4 +143,14 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
       }
     },
   });
+}
+
+/** A difference as CI prints it: the seed, how to repeat it, and the lines that matter. */
+function told({ seed, ground, minimal }: RandomOutcome, lines: number | undefined): string[] {
+  const count = lines === undefined ? '' : ` --lines ${lines}`;
+  return [
+    `differs seed ${seed}  ${ground.image.file}  ${mountLabel(ground.mount)}`,
+    `        ext4lab kernel check --random 1 --seed ${seed}${count}`,
+    ...(minimal ?? []).map((line) => `        ${line}`),
+  ];
 }
