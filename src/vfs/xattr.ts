@@ -21,6 +21,12 @@ function isPermitted(k: Kernel, ino: number, index: number): boolean {
   return index !== XATTR_INDEX.user || isReg(mode) || isDir(mode);
 }
 
+/** The bare prefix `user.` is no name, but who may is asked first. @source fs/xattr.c vfs_setxattr, vfs_getxattr */
+function* isBarred(k: Kernel, ino: number, fullName: string): Op<boolean> {
+  if (fullName !== 'user.') return false;
+  return yield* step(k, 'xattr_permission', () => !isPermitted(k, ino, XATTR_INDEX.user));
+}
+
 /**
  * @param value  null removes
  * @param only   'create': it must not be there, 'replace': it must
@@ -36,7 +42,7 @@ export function* setxattr(
   only?: XattrOnly,
 ): Op<Result<void>> {
   const name = resolveXattrName(fullName);
-  if (isErr(name)) return name;
+  if (isErr(name)) return (yield* isBarred(k, ino, fullName)) ? err('EPERM') : name;
   if (value !== null && value.length > XATTR_VALUE_MAX) return err('E2BIG');
   const { nameIndex, name: rest } = name;
   yield* lock(k, sbWriters, 'shared');
@@ -66,7 +72,7 @@ export function* setxattr(
  */
 export function* getxattr(k: Kernel, ino: number, fullName: string): Op<Result<Bytes>> {
   const name = resolveXattrName(fullName);
-  if (isErr(name)) return name;
+  if (isErr(name)) return (yield* isBarred(k, ino, fullName)) ? err('ENODATA') : name;
   return yield* locked(k, xattrSem(ino), 'shared', 'ext4_xattr_get', (): Result<Bytes> => {
     if (!isPermitted(k, ino, name.nameIndex)) return err('ENODATA');
     const isAcl = isAclIndex(name.nameIndex);
