@@ -6,18 +6,22 @@
  *
  * A call maps a run: as many blocks as are alike and lie together, the asked number at most.
  *
+ * Files from ext3 are read, cut and deleted; their block maps do not grow (EOPNOTSUPP).
+ *
  * The extent-status tree is modelled by its delayed extents (`inode.delayed`) and by the end of a hole that it knows
  * only a part of (`inode.holeEnd`); written extents are always looked up in the tree.
  */
-import { readBuffer } from '../device/buffer.ts';
-import { addOrderedInode, updateFsyncTrans } from '../device/journal.ts';
+import type { Bytes } from '../bytes/bytes.ts';
+import { readBuffer, setBuffer } from '../device/buffer.ts';
+import { addOrderedInode, dirtyMetadata, getWriteAccess, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { shouldOrderData } from '../inode/journalMode.ts';
-import { isReg } from '../inode/layout.ts';
+import { isDir, isLnk, isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
 import type { Op } from '../task.ts';
+import { cutBlockMap, lookupBlockMap } from '../volume/blockMap.ts';
 import * as extent from '../volume/extent.ts';
 import { releaseSpace, reserveSpace } from './balloc.ts';
 import { ExtentTree } from './extents.ts';
@@ -49,8 +53,9 @@ const mapping = (state: Mapping['state'], block: number, isNew: boolean, length:
  */
 export function lookupBlock(k: Kernel, ino: number, lblk: number, length = 1): Result<Mapping> {
   if (isDelayed(k, ino, lblk)) return mapping('delayed', 0, false, delayedRun(k, ino, lblk, length));
-  if (!hasFlag(k, ino, 'extents')) return mapping('hole', 0, false, length);
+  const hole = mapping('hole', 0, false, length);
   const root = iData(k, ino);
+  if (!hasFlag(k, ino, 'extents')) return hasInlineData(k, ino) ? hole : lookupMap(k, root, lblk, length);
   if (k.bugOn('extents-no-header', root.u16(0) !== 0xf30a)) return err('EUCLEAN');
   const found = extent.lookup(root, lblk, (block) => readBuffer(k, block));
   if (isErr(found)) return found;
@@ -62,6 +67,15 @@ export function lookupBlock(k: Kernel, ino: number, lblk: number, length = 1): R
   }
   const state = found.unwritten ? 'unwritten' : 'mapped';
   return mapping(state, found.pblk, false, Math.min(length, found.length));
+}
+
+/** A run of blocks of a file from ext3. @source fs/ext4/indirect.c ext4_ind_map_blocks */
+function lookupMap(k: Kernel, root: Bytes, lblk: number, most: number): Mapping {
+  const at = (nr: number) => lookupBlockMap(root, nr, k.blockSize, (block) => readBuffer(k, block));
+  const start = at(lblk);
+  let length = 1;
+  while (length < most && at(lblk + length) === (start === 0 ? 0 : start + length)) length++;
+  return start === 0 ? mapping('hole', 0, false, length) : mapping('mapped', start, false, length);
 }
 
 /** Is there a delayed extent over this block? Inside a step. */
@@ -146,7 +160,7 @@ export function createBlock(
   flags: CreateFlags,
   length = 1,
 ): Result<Mapping> {
-  if (!hasFlag(k, ino, 'extents')) return err('EUCLEAN');
+  if (!hasFlag(k, ino, 'extents')) return err('EOPNOTSUPP');
   const tree = new ExtentTree(k, ino);
   const e = tree.lookup(lblk);
   const mapped =
@@ -268,6 +282,7 @@ export function* daMapBlocks(k: Kernel, ino: number, lblk: number): Op<Result<Ma
   return yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_insert_delayed_blocks', (): Result<Mapping> => {
     const again = query();
     if (isErr(again) || again.state !== 'hole') return again;
+    if (!hasFlag(k, ino, 'extents') && !hasInlineData(k, ino)) return err('EOPNOTSUPP');
     const reserved = reserveSpace(k, ino, 1);
     if (isErr(reserved)) return reserved;
     addDelayed(k, ino, lblk);
@@ -307,5 +322,25 @@ export function truncateExtents(k: Kernel, ino: number, lblk: number): void {
     const last = lookupBlock(k, ino, lblk - 1);
     if (!isErr(last) && last.state === 'hole') inode.holeEnd = lblk;
   }
+  markInodeDirty(k, ino);
+}
+
+/**
+ * The same for a file from ext3.
+ * @source fs/ext4/indirect.c ext4_ind_truncate
+ */
+export function truncateBlockMap(k: Kernel, ino: number, lblk: number): void {
+  const { mode } = k.inode(ino);
+  // ext4_can_truncate: i_block of a device is its number.
+  if (!isReg(mode) && !isDir(mode) && !isLnk(mode)) return markInodeDirty(k, ino);
+  const cut = cutBlockMap(iData(k, ino), lblk, k.blockSize, (block) => readBuffer(k, block));
+  for (const [block, data] of cut.changed) {
+    getWriteAccess(k, block);
+    setBuffer(k, block, data);
+    dirtyMetadata(k, block, ino);
+  }
+  for (const block of cut.freedData) freeBlocks(k, ino, block, 1);
+  for (const block of cut.freedMap) freeBlocks(k, ino, block, 1, true);
+  k.inode(ino).iData = cut.iBlock;
   markInodeDirty(k, ino);
 }

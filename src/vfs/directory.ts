@@ -29,6 +29,7 @@ import {
 import { dirHash } from '../volume/dirHash.ts';
 import { entries as extentEntries, type ReadBlock } from '../volume/extent.ts';
 import type { Geometry } from '../volume/geometry.ts';
+import { htreeLevels } from '../volume/htree.ts';
 import { findIndexed, type IndexReader, indexedLeaves, nodeChecksum } from './htree.ts';
 
 /** Where a directory is read from. */
@@ -135,7 +136,7 @@ export function indexReader(src: DirSource, blocks: readonly number[]): IndexRea
     blockSize: src.geo.blockSize,
     hasTail: src.geo.metadataCsum,
     inodesCount: src.geo.inodesCount,
-    maxLevels: src.geo.largeDir ? 3 : 2,
+    levels: htreeLevels(src.geo.largeDir),
     hashOf: (name, version) => dirHash(name, version, src.geo)?.hash,
     read: (lblk, kind) => readDirBlock(src, blocks, lblk, kind),
   };

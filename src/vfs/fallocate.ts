@@ -246,7 +246,7 @@ function* punchHole(k: Kernel, ino: number, offset: number, length: number): Op<
   const ret = yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_ext_remove_space', (): Result<void> => {
     modelZero(k, ino, offset, Math.min(end, size));
     if (past <= first) return;
-    return hasFlag(k, ino, 'extents') ? removeSpace(k, ino, first, past) : undefined;
+    return hasFlag(k, ino, 'extents') ? removeSpace(k, ino, first, past) : err('EOPNOTSUPP');
   });
   if (!isErr(ret)) {
     yield* step(k, 'ext4_mark_inode_dirty', () => {

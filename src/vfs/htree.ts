@@ -26,8 +26,8 @@ export interface IndexStore {
   /** metadata_csum: leaves and nodes end in a checksum. */
   readonly hasTail: boolean;
   readonly inodesCount: number;
-  /** Nodes on the way to a leaf, at most: 2, with large_dir 3. @source fs/ext4/ext4.h ext4_dir_htree_level */
-  readonly maxLevels: number;
+  /** Nodes on the way to a leaf, at most: `htreeLevels`. */
+  readonly levels: number;
   /** The hash of a name, lowest bit 0; undefined for a version that cannot be computed. */
   hashOf(name: Bytes, version: number): number | undefined;
   /** @returns EBADMSG for a wrong checksum, EUCLEAN for a hole */
@@ -89,7 +89,7 @@ function probe(
   const hash = hashFor(version);
   if (version > MAX_HASH_VERSION || hash === undefined || (root.u8(INFO_AT + 7) & 1) !== 0) return 'bad';
   const levels = root.u8(INFO_AT + 6);
-  if (levels >= store.maxLevels) return 'bad';
+  if (levels >= store.levels) return 'bad';
   const frames: Frame[] = [];
   const seen = [0];
   let [lblk, node, entriesAt] = [0, root, INFO_AT + root.u8(INFO_AT + 5)];
@@ -220,7 +220,7 @@ export function addIndexed(store: IndexStore, name: Bytes, insert: InsertInto): 
 function makeRoom(store: IndexStore, frames: readonly Frame[]): Result<Frame> | null {
   let depth = frames.length - 1;
   while (depth > 0 && countOf(frames[depth - 1]!) === limitOf(frames[depth - 1]!)) depth--;
-  if (depth === 0 && frames.length === store.maxLevels) return err('ENOSPC');
+  if (depth === 0 && frames.length === store.levels) return err('ENOSPC');
   const fresh = store.append();
   if (isErr(fresh)) return fresh;
   const full = frames[depth]!;

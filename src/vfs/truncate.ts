@@ -6,7 +6,7 @@
  *
  * A shrinking inode is on the orphan list from the handle that sets i_size to the one that has cut the last block.
  */
-import { truncateExtents } from '../balloc/mapBlocks.ts';
+import { truncateBlockMap, truncateExtents } from '../balloc/mapBlocks.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { inlineDataTruncate } from '../inline/ops.ts';
@@ -149,8 +149,8 @@ export function* truncate(k: Kernel, ino: number): Op<Result<void>> {
   yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_ext_truncate', () => {
     const inode = k.inode(ino);
     inode.disksize = inode.size;
-    if (hasFlag(k, ino, 'extents')) truncateExtents(k, ino, Math.ceil(inode.size / k.blockSize));
-    else markInodeDirty(k, ino);
+    const cut = hasFlag(k, ino, 'extents') ? truncateExtents : truncateBlockMap;
+    cut(k, ino, Math.ceil(inode.size / k.blockSize));
     if (inode.nlink > 0) orphanDel(k, ino);
   });
   yield* journalStop(k);

@@ -1,6 +1,6 @@
 /**
- * Indirect block maps: how inodes without the EXTENTS flag find their blocks. Read only: the resize inode always
- * has one, and so do files from ext3.
+ * Indirect block maps: how inodes without the EXTENTS flag find their blocks. They are read and cut, and never grow:
+ * the resize inode always has one, and so do files from ext3.
  *
  *     i_block    12 block numbers · indirect · double indirect · triple indirect        (15 × le32, 0 is a hole)
  *     map block  block size / 4 block numbers
@@ -62,6 +62,88 @@ export function walkBlockMap(
     lblk += fanOut ** level;
   }
   return { extents, treeBlocks, problems };
+}
+
+/**
+ * The block that holds a logical block; 0 for a hole.
+ * @source fs/ext4/indirect.c ext4_block_to_path, ext4_get_branch
+ */
+export function lookupBlockMap(iBlock: Bytes, lblk: number, blockSize: number, readBlock: ReadBlock): number {
+  if (lblk < DIRECT) return iBlock.u32(4 * lblk);
+  const fanOut = blockSize / 4;
+  let rest = lblk - DIRECT;
+  for (let level = 1; level <= 3; level++) {
+    if (rest >= fanOut ** level) {
+      rest -= fanOut ** level;
+      continue;
+    }
+    let nr = iBlock.u32(4 * (DIRECT + level - 1));
+    for (let below = level - 1; nr !== 0 && below >= 0; below--) {
+      nr = readBlock(nr).u32(4 * (Math.floor(rest / fanOut ** below) % fanOut));
+    }
+    return nr;
+  }
+  return 0;
+}
+
+/** What a cut leaves and frees. */
+export interface CutBlockMap {
+  readonly iBlock: Bytes;
+  /** Map blocks that stay and change. */
+  readonly changed: readonly (readonly [nr: number, data: Bytes])[];
+  readonly freedData: readonly number[];
+  readonly freedMap: readonly number[];
+}
+
+/**
+ * Unmaps everything from `from` on.
+ * @source fs/ext4/indirect.c ext4_ind_truncate
+ */
+export function cutBlockMap(
+  iBlock: Bytes,
+  from: number,
+  blockSize: number,
+  readBlock: ReadBlock,
+): CutBlockMap {
+  const fanOut = blockSize / 4;
+  const changed: [number, Bytes][] = [];
+  const freedData: number[] = [];
+  const freedMap: number[] = [];
+  /** The number that stands for `nr` afterwards: itself, or 0. */
+  const cut = (nr: number, level: number, first: number): number => {
+    if (nr === 0) return 0;
+    if (first + fanOut ** level <= from) return nr;
+    if (level === 0) {
+      freedData.push(nr);
+      return 0;
+    }
+    const before = readBlock(nr);
+    let after = before;
+    for (let i = 0; i < fanOut; i++) {
+      const child = before.u32(4 * i);
+      const left = cut(child, level - 1, first + i * fanOut ** (level - 1));
+      if (left !== child) after = after.putU32(4 * i, left);
+    }
+    if (first >= from) {
+      freedMap.push(nr);
+      return 0;
+    }
+    if (after !== before) changed.push([nr, after]);
+    return nr;
+  };
+  let root = iBlock;
+  const put = (slot: number, level: number, first: number) => {
+    const nr = iBlock.u32(4 * slot);
+    const left = cut(nr, level, first);
+    if (left !== nr) root = root.putU32(4 * slot, left);
+  };
+  for (let i = 0; i < DIRECT; i++) put(i, 0, i);
+  let first = DIRECT;
+  for (let level = 1; level <= 3; level++) {
+    put(DIRECT + level - 1, level, first);
+    first += fanOut ** level;
+  }
+  return { iBlock: root, changed, freedData, freedMap };
 }
 
 /** Do all 15 numbers lie in the volume? @source fs/ext4/block_validity.c ext4_ind_check_inode */

@@ -20,9 +20,10 @@ import { BadImage, hex } from './badImage.ts';
 import { blockBitmapChecksum, countFree, inodeBitmapChecksum, isPadded } from './bitmap.ts';
 import { blockPlace, type CheckContext, Claims, inodePlace } from './checkContext.ts';
 import { checkDirectories } from './checkDir.ts';
-import { checkInodeChecksum, checkUsedInode, checkXattrRefcounts } from './checkInode.ts';
+import { checkInodeChecksum, checkUsedInode } from './checkInode.ts';
 import { checkJournal } from './checkJournal.ts';
 import { checkSuperblock, superPlace } from './checkSuper.ts';
+import { checkEaInodes, checkXattrRefcounts } from './checkXattr.ts';
 import { type Complaint, Complaints, Enough, type Place } from './complaint.ts';
 import {
   BAD_INO,
@@ -36,7 +37,7 @@ import {
 import { BG_FLAGS, type GroupDesc, storedBitmapCsum } from './groupDesc.ts';
 import { Image } from './image.ts';
 import { INODE_FLAGS, type RawInode, rawInodeLayout, readRawInode } from './rawInode.ts';
-import { FS_STATE, freeBlocksCountOf, hasFeature, superblockLayout } from './superblock.ts';
+import { type FeatureName, FS_STATE, freeBlocksCountOf, hasFeature, superblockLayout } from './superblock.ts';
 
 export type { Complaint } from './complaint.ts';
 
@@ -80,15 +81,40 @@ function checkVolume(image: Image, complaints: Complaints): void {
     used: new Map(),
     xattrBlocks: new Map(),
     orphans: orphanList(image, complaints),
+    unnamed: unnamedInodes(image),
+    eaReferences: [],
   };
+  claimMmpBlock(ctx);
   for (const { block, what } of ctx.claims.overlaps) {
     complaints.error('metadata-overlap', blockPlace(geo, 'block', block), `${what} overlaps other metadata`);
   }
   for (let group = 0; group < geo.groupCount; group++) scanInodes(ctx, group);
   checkXattrRefcounts(ctx);
+  checkEaInodes(ctx);
   checkJournal(ctx);
   checkDirectories(ctx);
   checkGroups(ctx);
+}
+
+/** Files that are found through the superblock: journal, quotas, the orphan file. */
+function unnamedInodes({ geometry: geo, superblock }: Image): ReadonlySet<number> {
+  const sb = superblockLayout.decode(superblock);
+  const has = (name: FeatureName) => hasFeature(geo.features, name);
+  return new Set([
+    ...(geo.hasJournal ? [geo.journalInum] : []),
+    ...(has('quota') ? [sb.usrQuotaInum, sb.grpQuotaInum] : []),
+    ...(has('quota') && has('project') ? [sb.prjQuotaInum] : []),
+    ...(has('orphan_file') ? [sb.orphanFileInum] : []),
+  ]);
+}
+
+/** Multiple mount protection keeps a block. @source fs/ext4/mmp.c read_mmp_block */
+function claimMmpBlock({ image, geo, claims, complaints }: CheckContext): void {
+  if (!hasFeature(geo.features, 'mmp')) return;
+  const block = superblockLayout.get(image.superblock, 'mmpBlock');
+  if (block > geo.firstDataBlock && block < geo.blocksCount) claims.claimMetadata(block, 'MMP block');
+  else
+    complaints.error('superblock', superPlace('mmpBlock'), 'MMP block outside the volume', undefined, block);
 }
 
 /** Follows s_last_orphan through i_dtime. @source fs/ext4/orphan.c ext4_orphan_cleanup */

@@ -30,6 +30,15 @@ export interface UsedInode {
   readonly children: number[];
 }
 
+/** An attribute whose value lies in an inode. */
+export interface EaReference {
+  readonly ino: number;
+  /** Bytes of the value, as the attribute has it. */
+  readonly size: number;
+  readonly place: Place;
+  readonly name: string;
+}
+
 export interface CheckContext {
   readonly image: Image;
   readonly geo: Geometry;
@@ -41,6 +50,10 @@ export interface CheckContext {
   readonly xattrBlocks: Map<number, { count: number; ino: number }>;
   /** Inodes on the orphan list. */
   readonly orphans: ReadonlySet<number>;
+  /** Inodes that the superblock names, and no directory. */
+  readonly unnamed: ReadonlySet<number>;
+  /** Attribute values that lie in inodes. */
+  readonly eaReferences: EaReference[];
 }
 
 /** Where an inode's field is. @param at bytes from the start of the inode */
@@ -73,6 +86,12 @@ export class Claims {
     }
   }
 
+  /** A block of its own that the superblock names. */
+  claimMetadata(block: number, what: string): void {
+    if (this.#owner[block] !== 0) this.overlaps.push({ block, what });
+    this.#owner[block] = METADATA;
+  }
+
   isUsed(block: number): boolean {
     return this.#owner[block] !== 0;
   }
@@ -101,5 +120,21 @@ export class Claims {
     }
     if (owner === RESERVED_GDT && ino === RESIZE_INO) return undefined;
     return owner === METADATA || owner === RESERVED_GDT ? 'metadata' : owner;
+  }
+}
+
+/** A block that somebody claims and somebody else owns. */
+export function complainOfOwner(
+  ctx: CheckContext,
+  place: Place,
+  block: number,
+  owner: number | 'metadata',
+): void {
+  if (owner === 'metadata') {
+    ctx.complaints.error('block-is-metadata', place, `block ${block} belongs to the group's metadata`);
+  } else if (owner === place.ino) {
+    ctx.complaints.error('block-claimed-twice', place, `block ${block} is mapped twice`);
+  } else {
+    ctx.complaints.error('block-claimed-twice', place, `block ${block} belongs to inode ${owner} already`);
   }
 }

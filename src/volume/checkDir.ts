@@ -230,7 +230,7 @@ function checkEntry(
 
 /** Reachability from the root, and `..` of every directory. */
 function checkTree(ctx: CheckContext): void {
-  const { complaints, geo, used, orphans } = ctx;
+  const { complaints, geo, used, orphans, unnamed } = ctx;
   const root = used.get(ROOT_INO);
   if (root?.kind !== 'directory') {
     complaints.error('root', inodePlace(geo, ROOT_INO), 'the root is not a directory');
@@ -247,12 +247,13 @@ function checkTree(ctx: CheckContext): void {
       if (child.kind === 'directory') queue.push(child);
     }
   }
-  for (const { ino, kind, dotDot, parent } of used.values()) {
+  for (const { ino, inode, kind, dotDot, parent } of used.values()) {
     if (kind === 'directory' && dotDot !== undefined && parent !== undefined && dotDot.ino !== parent) {
       complaints.error('dir-dotdot', dotDot.place, `\`..\` of directory ${ino}`, parent, dotDot.ino);
     }
-    const special = ino < geo.firstIno || ino === geo.journalInum || ino === geo.orphanFileInum;
-    const nameless = special || orphans.has(ino);
+    const isValue = geo.eaInode && (inode.flags & INODE_FLAGS.EA_INODE) !== 0;
+    const special = ino < geo.firstIno || ino === geo.journalInum || unnamed.has(ino);
+    const nameless = special || orphans.has(ino) || isValue;
     if (!nameless && !reached.has(ino))
       complaints.error('unreachable', inodePlace(geo, ino), 'no path leads to it');
   }
@@ -278,9 +279,9 @@ function checkLostAndFound(ctx: CheckContext, root: UsedInode): void {
 
 /** @source fs/ext4/namei.c ext4_inc_count; e2fsprogs e2fsck/pass4.c */
 function checkLinks(ctx: CheckContext): void {
-  const { complaints, geo, used, orphans } = ctx;
+  const { complaints, geo, used, orphans, unnamed } = ctx;
   for (const { ino, kind, inode, names, subdirs } of used.values()) {
-    if ((ino < geo.firstIno && ino !== ROOT_INO) || ino === geo.journalInum || orphans.has(ino)) continue;
+    if ((ino < geo.firstIno && ino !== ROOT_INO) || unnamed.has(ino) || orphans.has(ino)) continue;
     if (names === 0 && ino !== ROOT_INO) continue; // said to be unreachable already
     const expected = kind === 'directory' ? 2 + subdirs : names;
     const many = kind === 'directory' && inode.linksCount === 1 && hasFeature(geo.features, 'dir_nlink');

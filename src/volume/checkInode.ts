@@ -8,7 +8,14 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { hex } from './badImage.ts';
-import { blockPlace, type CheckContext, inodePlace, type UsedInode } from './checkContext.ts';
+import {
+  blockPlace,
+  type CheckContext,
+  complainOfOwner,
+  inodePlace,
+  type UsedInode,
+} from './checkContext.ts';
+import { checkXattrBlock, noteEaReferences } from './checkXattr.ts';
 import type { Place } from './complaint.ts';
 import { extentHeaderLayout, extentLayout, type TreeWalk } from './extent.ts';
 import { fileMap, isFastSymlink, systemData } from './file.ts';
@@ -21,14 +28,7 @@ import {
   rawInodeChecksum,
   rawInodeLayout,
 } from './rawInode.ts';
-import {
-  ibodyOf,
-  isSorted,
-  XATTR_REFCOUNT_MAX,
-  xattrBlockChecksum,
-  xattrBlockOf,
-  xattrHeaderLayout,
-} from './rawXattr.ts';
+import { ibodyOf } from './rawXattr.ts';
 import { hasFeature } from './superblock.ts';
 
 /** Bytes of i_block; bytes an inline inode holds before it needs system.data. */
@@ -81,9 +81,11 @@ export function checkUsedInode(ctx: CheckContext, ino: number, raw: Bytes, inode
   checkFlags(ctx, ino, inode, kind);
   checkExtraIsize(ctx, ino, inode, raw);
   checkUnusedFields(ctx, ino, raw, kind);
-  for (const problem of ibodyOf(raw, inode.extraIsize).problems) {
+  const body = ibodyOf(raw, inode.extraIsize, geo.eaInode);
+  for (const problem of body.problems) {
     error('ibody-xattr', at(problem.offset), problem.problem, problem.expected, problem.found);
   }
+  noteEaReferences(ctx, body.entries, at);
 
   const flaggedInline = (inode.flags & INODE_FLAGS.INLINE_DATA) !== 0;
   const both = flaggedInline && (inode.flags & INODE_FLAGS.EXTENTS) !== 0;
@@ -143,14 +145,18 @@ function checkResizeInode(ctx: CheckContext, map: TreeWalk): void {
   const { geo, claims, complaints } = ctx;
   const place = inodePlace(geo, RESIZE_INO, AT.iBlock);
   const [top, ...rest] = map.treeBlocks;
-  const mapped = map.extents.flatMap(({ pblk, length }) => Array.from({ length }, (_, i) => pblk + i));
-  const stray = [...rest, ...mapped].find((block) => !claims.isReserved(block));
-  if (stray !== undefined) {
-    complaints.error('resize-inode', place, `block ${stray} is not kept for descriptors`);
-  }
   let kept = 0;
   for (const { what, count } of metadataRanges(geo)) if (what === 'reserved descriptors') kept += count;
-  const found = rest.length + mapped.length;
+  let found = 0;
+  const look = (block: number) => {
+    found++;
+    if (!claims.isReserved(block))
+      complaints.error('resize-inode', place, `block ${block} is not kept for descriptors`);
+  };
+  for (const nr of rest) look(nr);
+  for (const { pblk, length } of map.extents) {
+    for (let block = pblk; block < pblk + length && found <= kept; block++) look(block);
+  }
   if (found !== kept)
     complaints.error('resize-inode', place, 'maps another number of blocks than are kept', kept, found);
   if (top === undefined && kept > 0) complaints.error('resize-inode', place, 'has no double indirect block');
@@ -187,9 +193,12 @@ function checkFlags(ctx: CheckContext, ino: number, inode: RawInode, kind: FileK
   if (set(INODE_FLAGS.INDEX) && kind !== 'directory') wrong('INDEX on something that is no directory');
   if (set(INODE_FLAGS.INDEX) && !geo.dirIndex) wrong('INDEX on a volume without dir_index');
   if (set(INODE_FLAGS.INDEX) && inline) wrong('INDEX together with INLINE_DATA');
-  if (set(INODE_FLAGS.EA_INODE)) wrong('EA_INODE on a volume without ea_inode');
-  if (set(ENCRYPT_FL)) wrong('ENCRYPT on a volume without encrypt');
-  if (set(CASEFOLD_FL)) wrong('CASEFOLD on a volume without casefold');
+  if (set(INODE_FLAGS.EA_INODE) && !geo.eaInode) wrong('EA_INODE on a volume without ea_inode');
+  if (set(INODE_FLAGS.EA_INODE) && kind !== 'file') wrong('EA_INODE on something that is no file');
+  if (set(ENCRYPT_FL) && !hasFeature(geo.features, 'encrypt')) wrong('ENCRYPT on a volume without encrypt');
+  if (set(CASEFOLD_FL) && !hasFeature(geo.features, 'casefold'))
+    wrong('CASEFOLD on a volume without casefold');
+  if (set(CASEFOLD_FL) && kind !== 'directory') wrong('CASEFOLD on something that is no directory');
   if (set(INODE_FLAGS.HUGE_FILE) && !geo.hugeFile) wrong('HUGE_FILE on a volume without huge_file');
   if (set(INODE_FLAGS.VERITY) && !hasFeature(geo.features, 'verity'))
     wrong('VERITY on a volume without verity');
@@ -275,76 +284,6 @@ function claimBlocks(ctx: CheckContext, ino: number, map: TreeWalk): number {
 
 /** Conflicting blocks named one by one for each inode. */
 const MAX_CONFLICTS = 16;
-
-function complainOfOwner(ctx: CheckContext, place: Place, block: number, owner: number | 'metadata'): void {
-  if (owner === 'metadata') {
-    ctx.complaints.error('block-is-metadata', place, `block ${block} belongs to the group's metadata`);
-  } else if (owner === place.ino) {
-    ctx.complaints.error('block-claimed-twice', place, `block ${block} is mapped twice`);
-  } else {
-    ctx.complaints.error('block-claimed-twice', place, `block ${block} belongs to inode ${owner} already`);
-  }
-}
-
-/** @returns 1 when the inode has an external xattr block. @source fs/ext4/xattr.c ext4_xattr_block_get */
-function checkXattrBlock(ctx: CheckContext, ino: number, inode: RawInode): number {
-  const { geo, complaints, image } = ctx;
-  const nr = inode.fileAcl;
-  if (nr === 0) return 0;
-  const place = inodePlace(geo, ino, AT.fileAcl);
-  if (nr <= geo.firstDataBlock || nr >= geo.blocksCount) {
-    complaints.error(
-      'file-acl',
-      place,
-      'xattr block outside the volume',
-      `${geo.firstDataBlock + 1}..${geo.blocksCount - 1}`,
-      nr,
-    );
-    return 0;
-  }
-  if (!hasFeature(geo.features, 'ext_attr')) {
-    complaints.error('file-acl', place, 'xattr block on a volume without ext_attr', 0, nr);
-  }
-  const shared = ctx.xattrBlocks.get(nr);
-  if (shared !== undefined) {
-    shared.count++;
-    return 1;
-  }
-  ctx.xattrBlocks.set(nr, { count: 1, ino });
-  const owner = ctx.claims.claim(nr, ino);
-  if (owner !== undefined) complainOfOwner(ctx, place, nr, owner);
-  const block = image.block(nr);
-  const area = xattrBlockOf(block);
-  const within = (offset: number) => blockPlace(geo, 'xattr block', nr, offset, ino);
-  for (const problem of area.problems) {
-    complaints.error('xattr-block', within(problem.offset), problem.problem, problem.expected, problem.found);
-  }
-  if (!area.present) return 1;
-  if (!isSorted(area.entries)) complaints.note('xattr-order', within(area.first), 'entries are not sorted');
-  if (!geo.metadataCsum) return 1;
-  const stored = xattrHeaderLayout.get(block, 'checksum');
-  const computed = xattrBlockChecksum(geo.csumSeed, nr, block);
-  if (stored !== computed) {
-    complaints.error(
-      'xattr-block',
-      within(xattrHeaderLayout.fields.checksum.at),
-      'wrong checksum',
-      hex(computed, 8),
-      hex(stored, 8),
-    );
-  }
-  return 1;
-}
-
-/** After all inodes: an external block's refcount is the number of inodes that point at it. */
-export function checkXattrRefcounts(ctx: CheckContext): void {
-  for (const [nr, { count, ino }] of ctx.xattrBlocks) {
-    const refcount = xattrHeaderLayout.get(ctx.image.block(nr), 'refcount');
-    if (refcount === count && count <= XATTR_REFCOUNT_MAX) continue;
-    const place = blockPlace(ctx.geo, 'xattr block', nr, xattrHeaderLayout.fields.refcount.at, ino);
-    ctx.complaints.error('xattr-refcount', place, 'wrong reference count', count, refcount);
-  }
-}
 
 /** i_blocks counts 512-byte units, or blocks of the volume with HUGE_FILE. @source fs/ext4/inode.c ext4_inode_blocks */
 function checkBlocks(ctx: CheckContext, ino: number, inode: RawInode, owned: number): void {
@@ -475,9 +414,10 @@ function checkSymlink(
     return undefined;
   }
   if (inode.flags & INODE_FLAGS.INLINE_DATA) return undefined;
+  const isCipher = (inode.flags & ENCRYPT_FL) !== 0 && hasFeature(geo.features, 'encrypt');
   if (isFastSymlink(image, inode)) {
     if (inode.flags & INODE_FLAGS.EXTENTS) return bad('a symlink without blocks has EXTENTS');
-    return targetLength(inode.iBlock, inode.size, bad);
+    return targetLength(inode.iBlock, inode.size, isCipher, bad);
   }
   const first = map.extents[0];
   if (map.problems.length > 0) return undefined;
@@ -490,15 +430,17 @@ function checkSymlink(
   ) {
     return bad('target is not in exactly one block');
   }
-  return targetLength(image.block(first.pblk), inode.size, bad);
+  return targetLength(image.block(first.pblk), inode.size, isCipher, bad);
 }
 
+/** @param isCipher  an encrypted target has its length before it. @source fs/crypto/fscrypt_private.h struct fscrypt_symlink_data */
 function targetLength(
   holder: Bytes,
   size: number,
+  isCipher: boolean,
   bad: (problem: string, expected?: unknown, found?: unknown) => void,
 ): void {
-  const length = holder.toUint8Array().indexOf(0);
-  if (length < 0) bad('target has no end', `less than ${holder.length} bytes`);
+  const length = isCipher ? 2 + holder.u16(0) : holder.toUint8Array().indexOf(0);
+  if (length < 0 || length > holder.length) bad('target has no end', `less than ${holder.length} bytes`);
   else if (length !== size) bad('i_size differs from the target', length, size);
 }

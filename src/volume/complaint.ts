@@ -26,6 +26,7 @@ export type ComplaintCode =
   | 'dirent-inode'
   | 'dirent-name'
   | 'dirent-type'
+  | 'ea-inode'
   | 'extent'
   | 'extra-isize'
   | 'file-acl'

@@ -5,7 +5,7 @@
 import type { Bytes } from '../bytes/bytes.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { nameBytes, nameText } from './dirent.ts';
-import { type DirName, fileMap, inlineBytes, listDir, readFile } from './file.ts';
+import { type DirName, fileMap, inlineBytes, listDir, readFile, xattrValue } from './file.ts';
 import { blocksInGroup, groupFirstBlock, groupHasSuper, inodeLocation, ROOT_INO } from './geometry.ts';
 import { BG_FLAGS } from './groupDesc.ts';
 import type { Image } from './image.ts';
@@ -97,6 +97,8 @@ export interface XattrDescription {
   readonly valueOffs: number;
   readonly valueSize: number;
   readonly hash: number;
+  /** Inode that holds the value; left out when it lies in the area. */
+  readonly valueInum?: number;
   /** Hex; undefined when it cannot be read. */
   readonly value: string | undefined;
 }
@@ -246,7 +248,7 @@ export function describeInode(image: Image, ino: number): InodeDescription {
     checksum: geo.metadataCsum
       ? { stored: inode.checksum, computed: rawInodeChecksum(geo, ino, raw) }
       : undefined,
-    ibodyXattrs: describeXattrs(ibodyOf(raw, inode.extraIsize)),
+    ibodyXattrs: describeXattrs(image, ibodyOf(raw, inode.extraIsize)),
     xattrBlock: describeXattrBlock(image, inode.fileAcl),
     inline: inlineBytes(image, ino)?.toHex(),
     extents: map?.extents ?? [],
@@ -383,14 +385,15 @@ function describeTimes(image: Image, ino: number): InodeDescription['times'] {
   };
 }
 
-function describeXattrs(area: XattrArea): XattrDescription[] {
+function describeXattrs(image: Image, area: XattrArea): XattrDescription[] {
   return area.entries.map((entry) => ({
     name: xattrName(entry),
     offset: entry.offset,
     valueOffs: entry.valueOffs,
     valueSize: entry.valueSize,
     hash: entry.hash,
-    value: entry.value?.toHex(),
+    ...(entry.valueInum === 0 ? {} : { valueInum: entry.valueInum }),
+    value: xattrValue(image, entry)?.toHex(),
   }));
 }
 
@@ -398,7 +401,7 @@ function describeXattrBlock(image: Image, nr: number): InodeDescription['xattrBl
   if (nr === 0 || nr >= image.blocksCount) return undefined;
   const block = image.block(nr);
   const refcount = xattrHeaderLayout.get(block, 'refcount');
-  return { block: nr, refcount, xattrs: describeXattrs(xattrBlockOf(block)) };
+  return { block: nr, refcount, xattrs: describeXattrs(image, xattrBlockOf(block)) };
 }
 
 function describeEntries(names: Result<readonly DirName[]>): InodeDescription['entries'] {

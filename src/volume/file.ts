@@ -7,7 +7,7 @@
  *
  * A lying i_size never sizes an allocation: a read of more than 64 MiB is EFBIG, and longer files are read by range.
  *
- * Not supported: encrypted content, values in EA inodes; both are refused when the image is loaded.
+ * Encrypted content and names are given as they are stored.
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { err, isErr, type Result } from '../errno.ts';
@@ -72,6 +72,25 @@ export function systemData(raw: Bytes, inode: RawInode): (XattrEntry & { value: 
     (e) => e.nameIndex === SYSTEM_DATA.nameIndex && e.name.toText() === SYSTEM_DATA.name,
   );
   return entry?.value === undefined ? undefined : { ...entry, value: entry.value };
+}
+
+/** Bytes of the longest attribute value. @source include/uapi/linux/limits.h XATTR_SIZE_MAX */
+const XATTR_SIZE_MAX = 65536;
+
+/**
+ * The value of an attribute, from its area or from the inode that holds it.
+ * @returns undefined when it cannot be read
+ * @source  fs/ext4/xattr.c ext4_xattr_inode_get
+ */
+export function xattrValue(image: Image, entry: XattrEntry): Bytes | undefined {
+  const { valueInum: ino, valueSize } = entry;
+  if (ino === 0) return entry.value;
+  if (!image.geometry.eaInode || ino > image.geometry.inodesCount || valueSize > XATTR_SIZE_MAX)
+    return undefined;
+  const inode = image.inode(ino);
+  if ((inode.flags & INODE_FLAGS.EA_INODE) === 0 || inode.size !== valueSize) return undefined;
+  const value = readFile(image, ino);
+  return isErr(value) ? undefined : value;
 }
 
 /**
@@ -164,16 +183,21 @@ export function listDir(image: Image, ino: number): Result<readonly DirName[]> {
   }
   const content = readRange(image, ino, inode, 0, inode.size);
   if (isErr(content)) return content;
+  const indexed = (inode.flags & INODE_FLAGS.INDEX) !== 0;
   const names: DirName[] = [];
   for (let at = 0; at + blockSize <= content.length; at += blockSize) {
     const block = content.slice(at, at + blockSize);
-    const hasTail = metadataCsum && hasDirentTail(block);
+    const hasTail = metadataCsum && hasDirentTail(block) && !isNode(block, at === 0 && indexed);
     const { entries, problem } = readDirents(block, { inodesCount, hasTail });
     if (problem !== undefined) return err('EUCLEAN');
     names.push(...used(entries));
   }
   return names;
 }
+
+/** A node of an htree: behind its entries may stand the tail of the linear block it once was. */
+const isNode = (block: Bytes, isRoot: boolean): boolean =>
+  isRoot || (block.u32(0) === 0 && block.u16(4) === block.length);
 
 /** One run of records of an inline directory, and where it starts in the inline bytes. */
 export interface InlineDirChunk {

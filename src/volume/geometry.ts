@@ -10,7 +10,7 @@
  *
  * Not verified here: that structures of different groups do not overlap, and everything that `check` verifies.
  */
-import type { Bytes } from '../bytes/bytes.ts';
+import { Bytes } from '../bytes/bytes.ts';
 import { BadImage, hex } from './badImage.ts';
 import { type ChecksumRules, groupDescChecksum, readGroupDesc } from './groupDesc.ts';
 import {
@@ -52,8 +52,10 @@ export interface Geometry extends ChecksumRules {
   readonly descSize: number;
   /** First block of the primary descriptor table. */
   readonly gdtBlock: number;
-  /** Blocks of the descriptor table. */
+  /** Blocks of the descriptor table that lie together, behind every copy of the superblock. */
   readonly gdtBlocks: number;
+  /** Every block of the descriptor table; with meta_bg some lie in the groups that they describe. */
+  readonly descBlocks: readonly number[];
   /** Blocks kept after each descriptor table for growth (resize_inode). */
   readonly reservedGdtBlocks: number;
   /** Groups of a flex group; 1 without flex_bg. */
@@ -67,12 +69,14 @@ export interface Geometry extends ChecksumRules {
   /** Directory entries carry a file type. */
   readonly filetype: boolean;
   readonly dirIndex: boolean;
+  /** Directories may have an htree of three levels, and a size of 64 bits. */
+  readonly largeDir: boolean;
+  /** Large attribute values lie in inodes of their own. */
+  readonly eaInode: boolean;
   /** i_blocks is 48 bits wide, and may count file system blocks. */
   readonly hugeFile: boolean;
   /** The file that orphans are kept in; 0 without the feature orphan_file. */
   readonly orphanFileInum: number;
-  /** large_dir: htrees may have a level more. */
-  readonly largeDir: boolean;
   readonly firstIno: number;
   /** i_extra_isize of a new inode, as the kernel reckons it: at least 32; 0 for 128-byte inodes. */
   readonly wantExtraIsize: number;
@@ -106,16 +110,21 @@ export const JOURNAL_INO = 8;
 export const GOOD_OLD_FIRST_INO = 11;
 export const GOOD_OLD_INODE_SIZE = 128;
 
+/** Incompat features under which a volume is read, and not written. */
+const READABLE_INCOMPAT = INCOMPAT.mmp | INCOMPAT.ea_inode | INCOMPAT.encrypt | INCOMPAT.casefold;
+
 /** Incompat features this emulator knows how to honour. */
 const SUPPORTED_INCOMPAT =
   INCOMPAT.filetype |
   INCOMPAT.needs_recovery |
+  INCOMPAT.meta_bg |
   INCOMPAT.extent |
   INCOMPAT['64bit'] |
   INCOMPAT.flex_bg |
   INCOMPAT.metadata_csum_seed |
   INCOMPAT.large_dir |
-  INCOMPAT.inline_data;
+  INCOMPAT.inline_data |
+  READABLE_INCOMPAT;
 
 /** Ro_compat features under which this emulator may write. */
 const WRITABLE_RO_COMPAT =
@@ -177,9 +186,12 @@ export function bitmapBlocksOf(geo: Geometry, group: number): { block: number; i
 }
 
 /** Where a group's descriptor is. */
-export function groupDescLocation(geo: Geometry, group: number): InodeLocation {
+export function groupDescLocation(
+  geo: Pick<Geometry, 'descBlocks' | 'descSize' | 'blockSize'>,
+  group: number,
+): InodeLocation {
   const at = group * geo.descSize;
-  return { block: geo.gdtBlock + Math.floor(at / geo.blockSize), offset: at % geo.blockSize };
+  return { block: geo.descBlocks[Math.floor(at / geo.blockSize)]!, offset: at % geo.blockSize };
 }
 
 /** True when the group starts with a copy of the superblock. @source fs/ext4/balloc.c ext4_bg_has_super */
@@ -192,7 +204,20 @@ export function groupHasSuper(geo: Pick<Geometry, 'features' | 'backupGroups'>, 
 
 /** Blocks at the start of a group that hold superblock and descriptors. @source fs/ext4/balloc.c ext4_num_base_meta_blocks */
 export function baseMetaBlocks(geo: Geometry, group: number): number {
-  return groupHasSuper(geo, group) ? 1 + geo.gdtBlocks + geo.reservedGdtBlocks : 0;
+  const hasSuper = groupHasSuper(geo, group);
+  if (inMetaGroup(geo, group)) return (hasSuper ? 1 : 0) + (holdsMetaGroupDesc(geo, group) ? 1 : 0);
+  return hasSuper ? 1 + geo.gdtBlocks + geo.reservedGdtBlocks : 0;
+}
+
+/** meta_bg: is the group's descriptor in a block that lies among the groups it describes? */
+function inMetaGroup(geo: Geometry, group: number): boolean {
+  return group >= geo.gdtBlocks * (geo.blockSize / geo.descSize);
+}
+
+/** Does the group hold the descriptor block of its metagroup, or a copy? @source fs/ext4/balloc.c ext4_bg_num_gdb_meta */
+function holdsMetaGroupDesc(geo: Geometry, group: number): boolean {
+  const size = geo.blockSize / geo.descSize;
+  return group % size === 0 || group % size === 1 || group % size === size - 1;
 }
 
 /** A run of blocks that no file may own. */
@@ -214,8 +239,12 @@ export function metadataRanges(geo: Geometry): MetadataRange[] {
   const ranges: MetadataRange[] = [];
   for (let group = 0; group < geo.groupCount; group++) {
     const start = groupFirstBlock(geo, group);
-    if (groupHasSuper(geo, group)) {
-      ranges.push({ start, count: 1, what: 'superblock', group });
+    const hasSuper = groupHasSuper(geo, group);
+    if (hasSuper) ranges.push({ start, count: 1, what: 'superblock', group });
+    if (inMetaGroup(geo, group)) {
+      if (holdsMetaGroupDesc(geo, group))
+        ranges.push({ start: hasSuper ? start + 1 : start, count: 1, what: 'group descriptors', group });
+    } else if (hasSuper) {
       ranges.push({ start: start + 1, count: geo.gdtBlocks, what: 'group descriptors', group });
       if (geo.reservedGdtBlocks > 0) {
         const reserved = start + 1 + geo.gdtBlocks;
@@ -257,7 +286,8 @@ export function readGeometry(read: (offset: number, length: number) => Bytes, si
   const features = featuresOf(sb);
   checkFeatures(features);
   const shape = readShape(sb, features, sizeBytes);
-  const gdt = read(shape.gdtBlock * shape.blockSize, shape.groupCount * shape.descSize);
+  const table = shape.descBlocks.map((block) => read(block * shape.blockSize, shape.blockSize));
+  const gdt = Bytes.concat(table).slice(0, shape.groupCount * shape.descSize);
   return freeze({ ...shape, groups: readGroups(shape, gdt) });
 }
 
@@ -289,10 +319,15 @@ function checkFeatures(features: Features): void {
 }
 
 function readOnlyReason(features: Features): string | undefined {
+  const readable = features.incompat & READABLE_INCOMPAT;
+  if (readable !== 0) {
+    return `features that are read, not written: ${featureNamesOf('incompat', readable).join(' ')}`;
+  }
   const unknown = features.roCompat & ~WRITABLE_RO_COMPAT;
   if (unknown !== 0) {
     return `unsupported ro_compat features: ${featureNamesOf('roCompat', unknown).join(' ')}`;
   }
+  if (!hasFeature(features, 'extent')) return 'no extent feature: block maps are read, and do not grow';
   return hasFeature(features, 'fast_commit') ? 'unsupported compat feature: fast_commit' : undefined;
 }
 
@@ -369,11 +404,17 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
       power(size), 'descSize', 'bad descriptor size', 'a power of two, 64..1024');
   }
   const descSize = wide ? num('descSize') : 32;
-  const gdtBlocks = Math.ceil((groupCount * descSize) / blockSize);
+  const descBlockCount = Math.ceil((groupCount * descSize) / blockSize);
+  const metaBg = hasFeature(features, 'meta_bg');
+  if (metaBg)
+    require(num('firstMetaBg') <=
+      descBlockCount, 'firstMetaBg', 'beyond the descriptors', `0..${descBlockCount}`);
+  const gdtBlocks = metaBg ? num('firstMetaBg') : descBlockCount;
   const reservedGdtBlocks = num('reservedGdtBlocks');
   require(reservedGdtBlocks <=
     blockSize / 4, 'reservedGdtBlocks', 'more than the resize inode can hold', `0..${blockSize / 4}`);
-  const gdtEnd = firstDataBlock + 1 + gdtBlocks;
+  const gdtBlock = Math.floor(SUPERBLOCK_OFFSET / blockSize) + 1;
+  const gdtEnd = gdtBlock + gdtBlocks;
   if (gdtEnd > blocksCount) {
     throw badField(
       'blocksCountLo',
@@ -382,6 +423,16 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
       String(blocksCount),
     );
   }
+  const backupGroups = hasFeature(features, 'sparse_super2')
+    ? [num('backupBg0'), num('backupBg1')].filter((group) => group > 0)
+    : [];
+  const descBlocks = Array.from({ length: descBlockCount }, (_, index) => {
+    if (index < gdtBlocks) return gdtBlock + index;
+    const group = (index * blockSize) / descSize;
+    const start = firstDataBlock + group * blocksPerGroup;
+    return groupHasSuper({ features, backupGroups }, group) ? start + 1 : start;
+  });
+  if (descBlocks.at(-1)! >= blocksCount) throw badField('firstMetaBg', 'the group descriptors do not fit');
   const room = inodeSize - GOOD_OLD_INODE_SIZE;
   const extraIsize = (field: 'wantExtraIsize' | 'minExtraIsize') => {
     if (room === 0 || !hasFeature(features, 'extra_isize')) return 0;
@@ -408,8 +459,9 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
     inodesPerGroup,
     groupCount,
     descSize,
-    gdtBlock: firstDataBlock + 1,
+    gdtBlock,
     gdtBlocks,
+    descBlocks,
     reservedGdtBlocks,
     flexSize: flexSizeOf(features, num('logGroupsPerFlex')),
     inodeTableBlocks: Math.ceil((inodesPerGroup * inodeSize) / blockSize),
@@ -419,9 +471,10 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
     inlineData: hasFeature(features, 'inline_data'),
     filetype: hasFeature(features, 'filetype'),
     dirIndex: hasFeature(features, 'dir_index'),
+    largeDir: hasFeature(features, 'large_dir'),
+    eaInode: hasFeature(features, 'ea_inode'),
     hugeFile: hasFeature(features, 'huge_file'),
     orphanFileInum: hasFeature(features, 'orphan_file') ? num('orphanFileInum') : 0,
-    largeDir: hasFeature(features, 'large_dir'),
     metadataCsum: hasFeature(features, 'metadata_csum'),
     gdtCsum: hasFeature(features, 'uninit_bg') && !hasFeature(features, 'metadata_csum'),
     csumSeed: checksumSeedOf(sb),
@@ -433,9 +486,7 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
     defHashVersion: num('defHashVersion'),
     hashUnsigned: (num('flags') & FS_FLAGS.UNSIGNED_HASH) !== 0,
     journalInum,
-    backupGroups: hasFeature(features, 'sparse_super2')
-      ? [num('backupBg0'), num('backupBg1')].filter((group) => group > 0)
-      : [],
+    backupGroups,
     readOnlyReason: readOnlyReason(features),
   };
 }
@@ -450,14 +501,15 @@ const FULL_EXTRA_ISIZE = 32;
 
 function readGroups(shape: Omit<Geometry, 'groups'>, gdt: Bytes): GroupLocation[] {
   const flexBg = hasFeature(shape.features, 'flex_bg');
-  const superBlock = shape.firstDataBlock;
+  const superBlock = shape.gdtBlock - 1;
   const groups: GroupLocation[] = [];
   for (let group = 0; group < shape.groupCount; group++) {
     const at = group * shape.descSize;
     const bytes = gdt.slice(at, at + shape.descSize);
     const desc = readGroupDesc(bytes);
     const structure = `group descriptor ${group}`;
-    const offset = shape.gdtBlock * shape.blockSize + at;
+    const where = groupDescLocation(shape, group);
+    const offset = where.block * shape.blockSize + where.offset;
     if (shape.metadataCsum || shape.gdtCsum) {
       const computed = groupDescChecksum(shape, group, bytes);
       if (computed !== desc.checksum) {
@@ -509,6 +561,7 @@ function freeze(geo: Geometry): Geometry {
   Object.freeze(geo.groups);
   Object.freeze(geo.features);
   Object.freeze(geo.backupGroups);
+  Object.freeze(geo.descBlocks);
   return Object.freeze(geo);
 }
 

@@ -42,9 +42,15 @@ const ROOT_ENTRIES = 32;
 /** @source fs/ext4/namei.c struct dx_node */
 const NODE_ENTRIES = 8;
 const ENTRY = 8;
+/** The hash of encrypted and casefolded names, which cannot be computed without their key. @source fs/ext4/ext4.h DX_HASH_SIPHASH */
+const SIPHASH = 6;
 const TAIL = 8;
 
+/** Levels of nodes that an htree may have. @source fs/ext4/ext4.h EXT4_HTREE_LEVEL, ext4_dir_htree_level */
+export const htreeLevels = (largeDir: boolean): number => (largeDir ? 3 : 2);
+
 /**
+ * @param largeDir   the volume has large_dir
  * @param block      logical block of the directory; undefined where there is none
  * @param inodeSeed  of the directory; undefined without metadata_csum
  * @source           fs/ext4/namei.c dx_probe, ext4_dx_csum_verify
@@ -54,7 +60,6 @@ export function readHtree(
   inodeSeed: number | undefined,
   largeDir = false,
 ): Htree {
-  const maxLevels = largeDir ? 2 : 1;
   const nodes = new Set<number>([0]);
   const leaves: HtreeLeaf[] = [];
   const problems: HtreeProblem[] = [];
@@ -72,8 +77,9 @@ export function readHtree(
   const hashVersion = root.u8(28);
   const levels = root.u8(30);
   if (root.u32(24) !== 0) bad(0, 24, 'reserved word of the htree root is not zero', 0, root.u32(24));
-  if (hashVersion > 2) bad(0, 28, 'unknown hash version', '0..2', hashVersion);
+  if (hashVersion > 2 && hashVersion !== SIPHASH) bad(0, 28, 'unknown hash version', '0..2', hashVersion);
   if (root.u8(29) !== 8) bad(0, 29, 'wrong length of htree root info', 8, root.u8(29));
+  const maxLevels = htreeLevels(largeDir) - 1;
   if (levels > maxLevels) bad(0, 30, 'too many htree levels', `0..${maxLevels}`, levels);
   if (root.u8(31) & 1) bad(0, 31, 'unknown htree flags', 0, root.u8(31));
   if (problems.length > 0) return { hashVersion, nodes, leaves, problems };

@@ -14,6 +14,7 @@ import { Bytes } from '../bytes/bytes.ts';
 import { isErr } from '../errno.ts';
 import { BadImage } from './badImage.ts';
 import { withBitmapEnd } from './bitmap.ts';
+import { isBlockMapSound, lookupBlockMap } from './blockMap.ts';
 import { lookup } from './extent.ts';
 import {
   baseMetaBlocks,
@@ -131,7 +132,8 @@ export class Image {
       }
       const before = this.block(nr);
       if (before === bytes) continue;
-      if (nr < (geometry?.gdtBlock ?? 0) + (geometry?.gdtBlocks ?? 0)) geometry = undefined;
+      if (geometry !== undefined && (nr < geometry.gdtBlock || geometry.descBlocks.includes(nr)))
+        geometry = undefined;
       const index = Math.floor(nr / CHUNK);
       let chunk = copied.get(index);
       if (chunk === undefined) {
@@ -231,17 +233,19 @@ export class Image {
       throw new BadImage(structure, SUPERBLOCK_OFFSET + 0xe0, 'external journals are not supported');
     const offset = where.block * geo.blockSize + where.offset;
     const inode = this.inode(geo.journalInum);
+    const missing = () => new BadImage(structure, offset + 0x28, `no block for journal block ${index}`);
+    const read = (nr: number) => {
+      if (nr >= geo.blocksCount) throw missing();
+      return this.block(nr);
+    };
     if ((inode.flags & INODE_FLAGS.EXTENTS) === 0) {
-      throw new BadImage(
-        structure,
-        offset + 0x20,
-        'not mapped by extents: indirect blocks are not supported',
-      );
+      if (!isBlockMapSound(inode.iBlock, geo)) throw missing();
+      const nr = lookupBlockMap(inode.iBlock, index, geo.blockSize, read);
+      if (nr === 0 || nr >= geo.blocksCount) throw missing();
+      return nr;
     }
-    const found = lookup(inode.iBlock, index, (nr) => this.block(nr), geo);
-    if (isErr(found) || found.kind === 'hole') {
-      throw new BadImage(structure, offset + 0x28, `no block for journal block ${index}`);
-    }
+    const found = lookup(inode.iBlock, index, read, geo);
+    if (isErr(found) || found.kind === 'hole') throw missing();
     return found.pblk;
   }
 }

@@ -98,20 +98,21 @@ export interface XattrArea {
  * The attributes in an inode.
  * @param inode       the whole raw inode
  * @param extraIsize  as stored; 0 or a bad one means there is no area
+ * @param eaInode     the volume has ea_inode: a value may be in an inode of its own
  * @source            fs/ext4/xattr.c xattr_check_inode, fs/ext4/inode.c ext4_iget_extra_inode
  */
-export function ibodyOf(inode: Bytes, extraIsize: number): XattrArea {
+export function ibodyOf(inode: Bytes, extraIsize: number, eaInode = false): XattrArea {
   const header = GOOD_OLD_INODE_SIZE + extraIsize;
   const first = header + 4;
   const end = inode.length;
   const absent: XattrArea = { present: false, first, end, entries: [], problems: [] };
   if (extraIsize === 0 || extraIsize % 4 !== 0 || first + 4 > end) return absent;
   if (inode.u32(header) !== XATTR_MAGIC) return absent;
-  return readArea(inode, first, end, first);
+  return readArea(inode, first, end, first, eaInode);
 }
 
 /** The attributes in an external block. @source fs/ext4/xattr.c check_xattrs */
-export function xattrBlockOf(block: Bytes): XattrArea {
+export function xattrBlockOf(block: Bytes, eaInode = false): XattrArea {
   const header = xattrHeaderLayout.decode(block);
   const first = xattrHeaderLayout.size;
   const bad = (field: 'magic' | 'blocks', expected: string): XattrArea => {
@@ -125,7 +126,7 @@ export function xattrBlockOf(block: Bytes): XattrArea {
   };
   if (header.magic !== XATTR_MAGIC) return bad('magic', hex(XATTR_MAGIC));
   if (header.blocks !== 1) return bad('blocks', '0x1');
-  const area = readArea(block, first, block.length, 0);
+  const area = readArea(block, first, block.length, 0, eaInode);
   const hash = xattrBlockHash(area.entries);
   // Zero keeps the block from being shared, and is what libext2fs writes.
   if (area.problems.length > 0 || header.hash === hash || header.hash === 0) return area;
@@ -182,7 +183,7 @@ export function xattrName(entry: XattrEntry): string {
 }
 
 /** @param base  where value offsets count from */
-function readArea(bytes: Bytes, first: number, end: number, base: number): XattrArea {
+function readArea(bytes: Bytes, first: number, end: number, base: number, eaInode: boolean): XattrArea {
   const entries: XattrEntry[] = [];
   const problems: XattrProblem[] = [];
   let at = first;
@@ -217,7 +218,7 @@ function readArea(bytes: Bytes, first: number, end: number, base: number): Xattr
     at = next;
   }
   const namesEnd = at + 4;
-  for (const entry of entries) problems.push(...entryProblems(entry, namesEnd, end, base));
+  for (const entry of entries) problems.push(...entryProblems(entry, namesEnd, end, base, eaInode));
   problems.push(...overlaps(entries, base), ...twins(entries));
   return { present: true, first, end, entries, problems };
 }
@@ -225,7 +226,13 @@ function readArea(bytes: Bytes, first: number, end: number, base: number): Xattr
 /** Bytes a value takes, padding included. Not with `& ~3`, which a lying size overflows. @source fs/ext4/xattr.h EXT4_XATTR_SIZE */
 const valueSpan = (size: number): number => Math.ceil(size / 4) * 4;
 
-function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: number): XattrProblem[] {
+function entryProblems(
+  entry: XattrEntry,
+  namesEnd: number,
+  end: number,
+  base: number,
+  eaInode: boolean,
+): XattrProblem[] {
   const { offset } = entry;
   const name = xattrName(entry);
   if (entry.nameIndex === 0)
@@ -235,6 +242,7 @@ function entryProblems(entry: XattrEntry, namesEnd: number, end: number, base: n
   if (entry.name.toText().includes('\0'))
     return [{ offset, problem: `bad e_name length: ${name} has a NUL` }];
   if (entry.valueInum !== 0) {
+    if (eaInode) return [];
     return [
       {
         offset: offset + 4,

@@ -47,7 +47,7 @@ class Directory {
       blockSize,
       hasTail,
       inodesCount: 1000,
-      maxLevels: largeDir ? 3 : 2,
+      levels: largeDir ? 3 : 2,
       hashOf: (name, version) => dirHash(name, version, hashing)?.hash,
       read: (lblk): Result<Bytes> => this.blocks[lblk] ?? err('EUCLEAN'),
       write: (lblk, data, kind) => {
