@@ -1,21 +1,21 @@
 /**
- * mkfs: a new volume, byte for byte what `mke2fs` (1.47) makes of the same options without flex_bg and
- * resize_inode, apart from the count of kilobytes written and, on volumes of several groups, UNINIT flags.
+ * mkfs: a new volume, byte for byte what `mke2fs` (1.47) makes of the same options, apart from the count of kilobytes
+ * written (in the superblock and its copies).
  *
- *     group 0    super · descriptors · block bitmap · inode bitmap · inode table · root · lost+found · …
+ *     group 0    super · descriptors (· kept for descriptors) · bitmaps · inode table · root · lost+found · …
  *     group n    (super · descriptors) · block bitmap · inode bitmap · inode table · …
  *     journal    in the emptiest group around the middle of the volume
  *
- * Inodes: 1 bad blocks (empty), 2 root, 8 journal, 11 lost+found; 3…10 reserved. Every bitmap and inode table is
- * initialised: no group is marked UNINIT, which mke2fs does do for groups without inodes.
+ * Inodes: 1 bad blocks (empty), 2 root, 7 resize, 8 journal, 11 lost+found; 3…10 reserved. Where descriptors have
+ * checksums, a group without inodes or files is marked UNINIT, and its bitmaps are not written.
  *
  * Deterministic: same options, same bytes. Time, uuid and hash seed are options with fixed defaults.
- * Not made: flex_bg, resize_inode, meta_bg, bigalloc, indirect block maps, quota files.
+ * Not made: meta_bg, bigalloc, indirect block maps, quota files, an orphan file, mmp.
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { countFree, findFree, setBits, withBitmapEnd, withBlockBitmap, withInodeBitmap } from './bitmap.ts';
 import { emptyDirBlock, insert as insertDirent, newDirBlock, withDirBlockChecksum } from './dirent.ts';
-import { emptyRoot, insert as insertExtent, WRITTEN_MAX_LEN } from './extent.ts';
+import { emptyRoot, IBLOCK_SIZE, insert as insertExtent, WRITTEN_MAX_LEN } from './extent.ts';
 import {
   BAD_INO,
   baseMetaBlocks,
@@ -25,18 +25,16 @@ import {
   GOOD_OLD_INODE_SIZE,
   groupFirstBlock,
   groupHasSuper,
+  groupOfBlock,
   JOURNAL_INO,
+  RESIZE_INO,
   ROOT_INO,
   readGeometry,
 } from './geometry.ts';
-import { BG_FLAGS, putGroupDesc, withGroupDescChecksum } from './groupDesc.ts';
+import { BG_FLAGS, putGroupDesc, readGroupDesc, withGroupDescChecksum } from './groupDesc.ts';
 import { Image, initialBlockBitmap } from './image.ts';
-import {
-  JOURNAL_MAGIC,
-  JOURNAL_SUPERBLOCK_V2,
-  journalSuperblockLayout,
-  MIN_JOURNAL_BLOCKS,
-} from './journalSuper.ts';
+import { JOURNAL_MAGIC, JOURNAL_SUPERBLOCK_V2, journalSuperblockLayout } from './journalSuper.ts';
+import { type MkfsOptions, type Plan, planVolume, refuse } from './mkfsPlan.ts';
 import {
   DIRENT_TYPE,
   INODE_FLAGS,
@@ -50,10 +48,8 @@ import {
 import {
   checksumSeedOf,
   EXT4_MAGIC,
-  type Features,
   FS_FLAGS,
   FS_STATE,
-  featureBit,
   hasFeature,
   SUPERBLOCK_OFFSET,
   SUPERBLOCK_SIZE,
@@ -61,47 +57,13 @@ import {
   withSuperblockChecksum,
 } from './superblock.ts';
 
-export interface MkfsOptions {
-  /** 1024, 2048 or 4096; default 4096. */
-  readonly blockSize?: number;
-  /** A power of two, 128…blockSize; default 256. */
-  readonly inodeSize?: number;
-  /** Blocks of the volume; default 2048. */
-  readonly blocks?: number;
-  /** Inodes wanted; rounded up to fill the tables. Default: one per 4096 bytes, fewer on tiny and huge volumes. */
-  readonly inodes?: number;
-  /** At most 16 bytes. */
-  readonly label?: string;
-  /** 32 hex digits, dashes allowed. */
-  readonly uuid?: string;
-  /** 32 hex digits, dashes allowed. */
-  readonly hashSeed?: string;
-  /** Blocks of the journal, 1024 or more, or 0 for none; default 1024 with has_journal. */
-  readonly journalBlocks?: number;
-  /** Added to `DEFAULT_FEATURES`; `^name` removes one, `none` removes all before it. Names as mke2fs takes them. */
-  readonly features?: readonly string[];
-  /** Seconds since 1970, for every time field; default 1600000000. */
-  readonly time?: number;
-}
-
-/** What a volume has unless told otherwise. inline_data and extra_isize need inodes larger than 128 bytes. */
-export const DEFAULT_FEATURES: readonly string[] = [
-  'ext_attr',
-  'dir_index',
-  'filetype',
-  'extent',
-  'inline_data',
-  'sparse_super',
-  'large_file',
-  'huge_file',
-  'dir_nlink',
-  'extra_isize',
-  'metadata_csum',
-];
-
-export const DEFAULT_UUID = '00112233445566778899aabbccddeeff';
-export const DEFAULT_HASH_SEED = '00112233445566778899aabbccddee00';
-export const DEFAULT_MKFS_TIME = 1600000000;
+export {
+  DEFAULT_FEATURES,
+  DEFAULT_HASH_SEED,
+  DEFAULT_MKFS_TIME,
+  DEFAULT_UUID,
+  type MkfsOptions,
+} from './mkfsPlan.ts';
 /**
  * Makes a volume.
  * @returns  the whole file, `blocks * blockSize` bytes
@@ -114,6 +76,7 @@ export function mkfs(options: MkfsOptions = {}): Uint8Array {
   const fill = new Filling(file, geo, plan);
   fill.reservedInodes();
   fill.rootAndLostFound();
+  if (hasFeature(plan.features, 'resize_inode')) fill.resizeInode();
   if (plan.journalBlocks > 0) fill.journal();
   fill.finish();
   return file;
@@ -124,178 +87,10 @@ export function mkfsImage(options: MkfsOptions = {}): Image {
   return Image.load(mkfs(options));
 }
 
-interface Plan {
-  readonly blockSize: number;
-  readonly inodeSize: number;
-  readonly blocks: number;
-  readonly firstDataBlock: number;
-  readonly blocksPerGroup: number;
-  readonly groupCount: number;
-  readonly inodesPerGroup: number;
-  readonly inodeTableBlocks: number;
-  readonly descSize: number;
-  readonly gdtBlocks: number;
-  readonly features: Features;
-  readonly uuid: Bytes;
-  readonly hashSeed: Bytes;
-  readonly label: Bytes;
-  readonly journalBlocks: number;
-  readonly time: number;
-}
-
-const MAKEABLE: readonly string[] = [
-  ...DEFAULT_FEATURES,
-  'has_journal',
-  '64bit',
-  'metadata_csum_seed',
-  'large_dir',
-  'stable_inodes',
-  'verity',
-];
-
-function refuse(problem: string): never {
-  throw new RangeError(`mkfs: ${problem}`);
-}
-
-/** @source e2fsprogs lib/ext2fs/initialize.c ext2fs_initialize */
-function planVolume(options: MkfsOptions): Plan {
-  const { blockSize = 4096, inodeSize = 256, blocks = 2048, time = DEFAULT_MKFS_TIME } = options;
-  if (![1024, 2048, 4096].includes(blockSize)) refuse(`blockSize ${blockSize} is not 1024, 2048 or 4096`);
-  const power = Number.isInteger(inodeSize) && (inodeSize & (inodeSize - 1)) === 0;
-  if (!power || inodeSize < GOOD_OLD_INODE_SIZE || inodeSize > blockSize) {
-    refuse(
-      `inodeSize ${inodeSize} is not a power of two from ${GOOD_OLD_INODE_SIZE} to blockSize ${blockSize}`,
-    );
-  }
-  if (!Number.isInteger(blocks) || blocks < 1 || blocks >= 2 ** 32)
-    refuse(`blocks ${blocks} is not a block count`);
-  if (!Number.isInteger(time) || time < 0 || time >= 2 ** 32)
-    refuse(`time ${time} is not a 32-bit count of seconds`);
-  const features = chooseFeatures(options, inodeSize);
-  const journalBlocks = chooseJournal(options, features);
-
-  const firstDataBlock = blockSize === 1024 ? 1 : 0;
-  const blocksPerGroup = blockSize * 8;
-  const groupCount = Math.ceil((blocks - firstDataBlock) / blocksPerGroup);
-  if (groupCount < 1) refuse(`${blocks} blocks hold no group`);
-  const wanted = chooseInodes(options, blocks * blockSize, inodeSize);
-  const { inodesPerGroup, inodeTableBlocks } = sizeInodeTable(wanted, groupCount, blockSize, inodeSize);
-  const descSize = hasFeature(features, '64bit') ? 64 : 32;
-  const gdtBlocks = Math.ceil((groupCount * descSize) / blockSize);
-
-  const last = groupCount - 1;
-  const lastBlocks = blocks - firstDataBlock - last * blocksPerGroup;
-  const backup = groupHasSuper({ features, backupGroups: [] }, last) ? 1 + gdtBlocks : 0;
-  const overhead = 2 + inodeTableBlocks + backup;
-  const spare = groupCount === 1 ? 16 : 50;
-  if (lastBlocks < overhead + spare) {
-    refuse(
-      `blocks ${blocks} leaves ${lastBlocks} for group ${last}, which needs ${overhead} for itself and ${spare} to spare`,
-    );
-  }
-  return {
-    blockSize,
-    inodeSize,
-    blocks,
-    firstDataBlock,
-    blocksPerGroup,
-    groupCount,
-    inodesPerGroup,
-    inodeTableBlocks,
-    descSize,
-    gdtBlocks,
-    features,
-    uuid: hex16('uuid', options.uuid ?? DEFAULT_UUID),
-    hashSeed: hex16('hashSeed', options.hashSeed ?? DEFAULT_HASH_SEED),
-    label: padded('label', options.label ?? '', 16),
-    journalBlocks,
-    time,
-  };
-}
-
-function chooseFeatures(options: MkfsOptions, inodeSize: number): Features {
-  const words = { compat: 0, incompat: 0, roCompat: 0 };
-  const set = (name: string, on: boolean) => {
-    const where = featureBit(name)!;
-    words[where.word] = on ? words[where.word] | where.bit : words[where.word] & ~where.bit;
-  };
-  const small = inodeSize === GOOD_OLD_INODE_SIZE;
-  for (const name of DEFAULT_FEATURES) {
-    if (!(small && (name === 'inline_data' || name === 'extra_isize'))) set(name, true);
-  }
-  for (const item of options.features ?? []) {
-    const on = !item.startsWith('^');
-    const name = on ? item : item.slice(1);
-    if (name === 'none' && on) words.compat = words.incompat = words.roCompat = 0;
-    else if (featureBit(name) === undefined) refuse(`there is no feature ${name}`);
-    else if (on && !MAKEABLE.includes(name === 'extents' ? 'extent' : name))
-      refuse(`cannot make feature ${name}`);
-    else set(name, on);
-  }
-  const has = (name: Parameters<typeof hasFeature>[1]) => hasFeature(words, name);
-  if (!has('extent')) refuse('needs feature extent: indirect block maps are not supported');
-  if (small && has('inline_data')) refuse('inline_data needs inodes larger than 128 bytes');
-  if (small && has('extra_isize')) refuse('extra_isize needs inodes larger than 128 bytes');
-  if (has('inline_data') && !has('ext_attr')) refuse('inline_data needs ext_attr');
-  if (has('metadata_csum_seed') && !has('metadata_csum')) refuse('metadata_csum_seed needs metadata_csum');
-  if (options.journalBlocks !== undefined && options.journalBlocks > 0) set('has_journal', true);
-  return words;
-}
-
-function chooseJournal(options: MkfsOptions, features: Features): number {
-  const wanted = options.journalBlocks;
-  if (!hasFeature(features, 'has_journal')) return 0;
-  if (wanted === undefined) return MIN_JOURNAL_BLOCKS;
-  if (!Number.isInteger(wanted) || wanted < MIN_JOURNAL_BLOCKS) {
-    refuse(`journalBlocks ${wanted} with has_journal: the kernel needs ${MIN_JOURNAL_BLOCKS} or more`);
-  }
-  return wanted;
-}
-
-/**
- * One inode per so many bytes, as mke2fs.conf has it for the types floppy, small and default; with large inodes
- * fewer, so that the tables take an eighth of the volume at most.
- */
-function chooseInodes(options: MkfsOptions, sizeBytes: number, inodeSize: number): number {
-  const MIB = 2 ** 20;
-  const ratio = Math.max(sizeBytes < 3 * MIB ? 8192 : sizeBytes < 512 * MIB ? 4096 : 16384, 8 * inodeSize);
-  const wanted = options.inodes ?? Math.floor(sizeBytes / ratio);
-  if (!Number.isInteger(wanted) || wanted < 1 || wanted >= 2 ** 32)
-    refuse(`inodes ${wanted} is not an inode count`);
-  return Math.max(wanted, GOOD_OLD_FIRST_INO + 1);
-}
-
-/** Fills the table's last block, then keeps a multiple of 8. */
-function sizeInodeTable(
-  wanted: number,
-  groupCount: number,
-  blockSize: number,
-  inodeSize: number,
-): { inodesPerGroup: number; inodeTableBlocks: number } {
-  const blocksFor = (inodes: number) => Math.ceil((inodes * inodeSize) / blockSize);
-  const first = Math.ceil(wanted / groupCount);
-  if (first > blockSize * 8) refuse(`inodes ${wanted} in ${groupCount} groups do not fit one-block bitmaps`);
-  const filled = Math.floor((blocksFor(first) * blockSize) / inodeSize);
-  const inodesPerGroup = Math.max(8, filled) & ~7;
-  return { inodesPerGroup, inodeTableBlocks: blocksFor(inodesPerGroup) };
-}
-
-function hex16(option: string, text: string): Bytes {
-  const digits = text.replaceAll('-', '').toLowerCase();
-  if (!/^[0-9a-f]{32}$/.test(digits)) refuse(`${option} ${JSON.stringify(text)} is not 32 hex digits`);
-  return Bytes.fromHex(digits);
-}
-
-function padded(option: string, text: string, size: number): Bytes {
-  const bytes = Bytes.fromText(text);
-  if (bytes.length > size) refuse(`${option} ${JSON.stringify(text)} is longer than ${size} bytes`);
-  return Bytes.zero(size).splice(0, bytes);
-}
-
 /** Superblock and descriptors without counts: enough to read a Geometry from. */
 function writeSkeleton(file: Uint8Array, plan: Plan): Geometry {
   const large = plan.inodeSize > GOOD_OLD_INODE_SIZE;
-  const extra = large && hasFeature(plan.features, 'extra_isize') ? 32 : 0;
+  const extra = large ? 32 : 0;
   let sb = superblockLayout.put(Bytes.zero(SUPERBLOCK_SIZE), {
     inodesCount: plan.inodesPerGroup * plan.groupCount,
     blocksCountLo: plan.blocks,
@@ -320,6 +115,10 @@ function writeSkeleton(file: Uint8Array, plan: Plan): Geometry {
     featureRoCompat: plan.features.roCompat,
     uuid: plan.uuid,
     volumeName: plan.label,
+    reservedGdtBlocks: plan.reservedGdtBlocks,
+    backupBg0: plan.backupGroups[0],
+    backupBg1: plan.backupGroups[1],
+    logGroupsPerFlex: plan.logGroupsPerFlex,
     journalInum: plan.journalBlocks > 0 ? JOURNAL_INO : 0,
     hashSeed: plan.hashSeed,
     defHashVersion: 1,
@@ -339,28 +138,21 @@ function writeSkeleton(file: Uint8Array, plan: Plan): Geometry {
 
   const rules = {
     metadataCsum: hasFeature(plan.features, 'metadata_csum'),
-    gdtCsum: false,
+    gdtCsum: hasFeature(plan.features, 'uninit_bg'),
     csumSeed: checksumSeedOf(sb),
     uuid: plan.uuid.toHex(),
   };
   const gdtAt = (plan.firstDataBlock + 1) * plan.blockSize;
   for (let group = 0; group < plan.groupCount; group++) {
-    const backup = groupHasSuper({ features: plan.features, backupGroups: [] }, group)
-      ? 1 + plan.gdtBlocks
-      : 0;
-    const start = plan.firstDataBlock + group * plan.blocksPerGroup + backup;
     const desc = putGroupDesc(Bytes.zero(plan.descSize), {
-      blockBitmap: start,
-      inodeBitmap: start + 1,
-      inodeTable: start + 2,
+      ...plan.groups[group]!,
       flags: BG_FLAGS.INODE_ZEROED,
-      itableUnused: rules.metadataCsum ? plan.inodesPerGroup : 0,
+      itableUnused: rules.metadataCsum || rules.gdtCsum ? plan.inodesPerGroup : 0,
     });
     withGroupDescChecksum(rules, group, desc).copyTo(file, gdtAt + group * plan.descSize);
   }
   return readGeometry((offset, length) => Bytes.adopt(file.slice(offset, offset + length)), file.length);
 }
-
 /** Byte of rec_len in the `..` record of a directory's first block. */
 const DOTDOT_REC_LEN = 12 + 4;
 
@@ -377,6 +169,19 @@ class Filling {
     this.#geo = geo;
     this.#plan = plan;
     for (let group = 0; group < geo.groupCount; group++) this.#blockBits.push(initialBlockBitmap(geo, group));
+    for (const { inodeTable, blockBitmap, inodeBitmap } of geo.groups) {
+      this.#mark(blockBitmap, 1);
+      this.#mark(inodeBitmap, 1);
+      this.#mark(inodeTable, geo.inodeTableBlocks);
+    }
+  }
+
+  #mark(start: number, count: number): void {
+    for (let block = start; block < start + count; block++) {
+      const group = groupOfBlock(this.#geo, block);
+      const at = block - groupFirstBlock(this.#geo, group);
+      this.#blockBits[group] = setBits(this.#blockBits[group]!, at, 1);
+    }
   }
 
   /** Inodes below the first free one exist, empty, with checksums; the bad blocks inode also has times. */
@@ -419,12 +224,50 @@ class Filling {
     this.#putDir(lostFound, 0o700, 2, first, count, inlineData);
   }
 
+  /**
+   * Inode 7 maps what is kept for descriptors: its double indirect block names those of group 0, each of which names
+   * those of the copies.
+   * @source e2fsprogs lib/ext2fs/res_gdt.c ext2fs_create_resize_inode
+   */
+  resizeInode(): void {
+    const geo = this.#geo;
+    const { blockSize, gdtBlock, gdtBlocks, reservedGdtBlocks, blocksPerGroup, groupCount } = geo;
+    const perBlock = blockSize / 4;
+    const goal = gdtBlock - 1 + gdtBlocks + reservedGdtBlocks + 2 + geo.inodeTableBlocks;
+    const top = this.#allocateFrom(goal);
+    const backups: number[] = [];
+    for (let group = 1; group < groupCount; group++) if (groupHasSuper(geo, group)) backups.push(group);
+    let dind = Bytes.zero(blockSize);
+    for (let i = 0; i < reservedGdtBlocks; i++) {
+      const kept = gdtBlock + gdtBlocks + i;
+      dind = dind.putU32(4 * ((gdtBlocks + i) % perBlock), kept);
+      const copies = Bytes.zero(blockSize).edit((target) => {
+        const view = new DataView(target.buffer, target.byteOffset);
+        for (const [at, group] of backups.entries())
+          view.setUint32(4 * at, kept + group * blocksPerGroup, true);
+      });
+      copies.copyTo(this.#file, kept * blockSize);
+    }
+    dind.copyTo(this.#file, top * blockSize);
+    const size = (perBlock ** 2 + perBlock + 12) * blockSize;
+    const blocks = 1 + reservedGdtBlocks * (1 + backups.length);
+    const root = Bytes.zero(IBLOCK_SIZE).putU32(4 * 13, top);
+    const inode = this.#newInode({ mode: S_IFREG | 0o600, linksCount: 1, size, blocks, root });
+    this.#putInode(RESIZE_INO, rawInodeLayout.put(inode, { flags: 0 }));
+  }
+
   /** @source e2fsprogs lib/ext2fs/mkjournal.c ext2fs_add_journal_inode3, get_midpoint_journal_block */
   journal(): void {
-    const { blockSize, groupCount, blocksCount, firstDataBlock, blocksPerGroup } = this.#geo;
+    const { blockSize, groupCount, blocksCount, firstDataBlock } = this.#geo;
     const length = this.#plan.journalBlocks;
-    const middle = Math.floor((blocksCount - firstDataBlock) / 2 / blocksPerGroup);
+    const middle = groupOfBlock(this.#geo, Math.floor((blocksCount - firstDataBlock) / 2));
     let group = Math.max(0, middle - 1);
+    const flexSize = 2 ** this.#plan.logGroupsPerFlex;
+    if (this.#plan.logGroupsPerFlex > 0 && middle > flexSize) {
+      group = middle - (middle % flexSize);
+      while (group < groupCount && this.#freeIn(group) === 0) group++;
+      if (group === groupCount) group = 0;
+    }
     for (let i = group + 1; i <= Math.min(middle + 1, groupCount - 1); i++) {
       if (this.#freeIn(i) > this.#freeIn(group)) group = i;
     }
@@ -478,12 +321,17 @@ class Filling {
       const bits = this.#blockBits[group]!;
       const used = group === 0 ? geo.firstIno : 0;
       const inodeBits = withBitmapEnd(setBits(Bytes.zero(blockSize), 0, used), geo.inodesPerGroup);
-      bits.copyTo(this.#file, geo.groups[group]!.blockBitmap * blockSize);
-      inodeBits.copyTo(this.#file, geo.groups[group]!.inodeBitmap * blockSize);
       const at = gdtBlock * blockSize + group * descSize;
       const before = Bytes.adopt(this.#file.slice(at, at + descSize));
       const half = withBlockBitmap(geo, group, before, bits, blocksInGroup(geo, group));
-      withInodeBitmap(geo, group, half, inodeBits, group === 0 ? 2 : 0).copyTo(this.#file, at);
+      const full = withInodeBitmap(geo, group, half, inodeBits, group === 0 ? 2 : 0);
+      const uninit = this.#uninit(group, used);
+      const desc = withUninit(geo, group, full, uninit);
+      desc.copyTo(this.#file, at);
+      if (!(uninit & BG_FLAGS.BLOCK_UNINIT))
+        bits.copyTo(this.#file, geo.groups[group]!.blockBitmap * blockSize);
+      if (!(uninit & BG_FLAGS.INODE_UNINIT))
+        inodeBits.copyTo(this.#file, geo.groups[group]!.inodeBitmap * blockSize);
       freeBlocks += this.#freeIn(group);
     }
     const sbBytes = this.#file.slice(SUPERBLOCK_OFFSET, SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE);
@@ -506,6 +354,29 @@ class Filling {
     }
   }
 
+  /** UNINIT flags of a group. The last one's block bitmap has padding, so it is written. @source e2fsprogs lib/ext2fs/csum.c ext2fs_set_gdt_csum */
+  #uninit(group: number, usedInodes: number): number {
+    const geo = this.#geo;
+    if (!geo.metadataCsum && !geo.gdtCsum) return 0;
+    const inodes = usedInodes === 0 ? BG_FLAGS.INODE_UNINIT : 0;
+    const isLast = group === geo.groupCount - 1;
+    const untouched =
+      this.#blockBits[group]!.equals(initialBlockBitmap(geo, group)) && !this.#holdsTables(group);
+    return inodes | (untouched && !isLast ? BG_FLAGS.BLOCK_UNINIT : 0);
+  }
+
+  /** flex_bg: does the group hold bitmaps or tables, its own or another's? */
+  #holdsTables(group: number): boolean {
+    if (this.#plan.logGroupsPerFlex === 0) return false;
+    const start = groupFirstBlock(this.#geo, group);
+    const end = start + blocksInGroup(this.#geo, group);
+    return this.#geo.groups.some(
+      ({ blockBitmap, inodeBitmap, inodeTable }) =>
+        [blockBitmap, inodeBitmap].some((block) => block >= start && block < end) ||
+        (inodeTable < end && inodeTable + this.#geo.inodeTableBlocks > start),
+    );
+  }
+
   /** Blocks that never hold files. @source e2fsprogs lib/ext2fs/initialize.c (s_overhead_clusters) */
   #overhead(): number {
     let blocks = this.#geo.firstDataBlock + this.#plan.journalBlocks;
@@ -520,6 +391,19 @@ class Filling {
     const size = this.#plan.journalBlocks * this.#geo.blockSize;
     const at60 = Bytes.zero(68).splice(0, this.#journalRoot!);
     return at60.putU32(60, Math.floor(size / 2 ** 32)).putU32(64, size);
+  }
+
+  /** Takes the first free block from `goal` on. */
+  #allocateFrom(goal: number): number {
+    for (let group = groupOfBlock(this.#geo, goal); group < this.#geo.groupCount; group++) {
+      const start = groupFirstBlock(this.#geo, group);
+      const limit = blocksInGroup(this.#geo, group);
+      const at = findFree(this.#blockBits[group]!, Math.max(0, goal - start), 1, limit);
+      if (at === undefined) continue;
+      this.#blockBits[group] = setBits(this.#blockBits[group]!, at, 1);
+      return start + at;
+    }
+    return refuse('no free block');
   }
 
   #freeIn(group: number): number {
@@ -599,4 +483,15 @@ class Filling {
     const at = this.#geo.groups[0]!.inodeTable * this.#geo.blockSize + (ino - 1) * this.#geo.inodeSize;
     withRawInodeChecksum(this.#geo, ino, bytes).copyTo(this.#file, at);
   }
+}
+
+/** The descriptor with UNINIT flags; what is not written has no checksum. */
+function withUninit(geo: Geometry, group: number, desc: Bytes, flags: number): Bytes {
+  if (flags === 0) return desc;
+  const next = putGroupDesc(desc, {
+    flags: readGroupDesc(desc).flags | flags,
+    ...(flags & BG_FLAGS.BLOCK_UNINIT ? { blockBitmapCsum: 0 } : {}),
+    ...(flags & BG_FLAGS.INODE_UNINIT ? { inodeBitmapCsum: 0 } : {}),
+  });
+  return withGroupDescChecksum(geo, group, next);
 }

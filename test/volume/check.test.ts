@@ -369,7 +369,7 @@ describe('check and e2fsck', () => {
     ];
     for (const file of files) {
       expect(e2fsck(file).output).not.toMatch(/Fix|Clear|\?/);
-      expect(checkImage(file).map((complaint) => complaint.message)).toEqual([]);
+      expect(checkImage(file).filter(({ code }) => code !== 'read-only')).toEqual([]);
     }
   });
 
