@@ -119,6 +119,7 @@ function readRange(image: Image, ino: number, inode: RawInode, from: number, to:
   if (length > MAX_READ_BYTES) return err('EFBIG');
   const held = inlineBytes(image, ino) ?? (isFastSymlink(image, inode) ? inode.iBlock : undefined);
   if (held === inode.iBlock && inode.size >= IBLOCK) return err('EUCLEAN');
+  if (held === undefined && inode.flags & INODE_FLAGS.INLINE_DATA) return err('EUCLEAN');
   const out = new Uint8Array(length);
   if (held !== undefined) {
     if (from < held.length) held.copyTo(out, 0, from, Math.min(to, held.length));
