@@ -78,13 +78,14 @@ export function judge(file: Uint8Array, { stage, exec }: JudgeOptions): Verdict 
   }
   stage('inspect');
   refusable(() => describeImage(image));
-  for (const [, ino] of paths(image)) {
+  const inodes = new Set(paths(image).map(([, ino]) => ino));
+  for (let ino = 1; ino <= Math.min(image.geometry.inodesCount, 16); ino++) inodes.add(ino);
+  for (const ino of inodes) {
     if (ino < 1 || ino > image.geometry.inodesCount) continue;
     describeInode(image, ino);
     const content = readFile(image, ino, 0, 65536);
     if (!isErr(content) && content.length > 65536) throw new Error(`inode ${ino}: read more than asked`);
   }
-  for (let ino = 1; ino <= Math.min(image.geometry.inodesCount, 16); ino++) describeInode(image, ino);
   if (exec) {
     stage('exec');
     refusable(() => onVolume(image, undefined, () => runScript(image)));

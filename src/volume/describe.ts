@@ -5,9 +5,11 @@
 import type { Bytes } from '../bytes/bytes.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { nameBytes, nameText } from './dirent.ts';
+import type { TreeWalk } from './extent.ts';
 import { type DirName, fileMap, inlineBytes, listDir, readFile, xattrValue } from './file.ts';
 import { blocksInGroup, groupFirstBlock, groupHasSuper, inodeLocation, ROOT_INO } from './geometry.ts';
 import { BG_FLAGS } from './groupDesc.ts';
+import { type HtreeLeaf, readHtree } from './htree.ts';
 import type { Image } from './image.ts';
 import { journalSuperblockLayout } from './journalSuper.ts';
 import {
@@ -57,6 +59,8 @@ export interface SuperblockDescription {
   readonly checksum: { readonly stored: number; readonly computed: number } | undefined;
   readonly checksumSeed: number;
   readonly readOnlyReason: string | undefined;
+  /** Every field as it is stored; bytes as hex. */
+  readonly fields: Readonly<Record<string, number | string>>;
 }
 
 export interface JournalDescription {
@@ -143,6 +147,14 @@ export interface InodeDescription {
     | readonly { readonly name: string; readonly ino: number; readonly fileType: number }[]
     | string
     | undefined;
+  /** Indexed directories: the hash, and which range of hashes leads to which block. */
+  readonly htree:
+    | {
+        readonly hashVersion: number;
+        readonly nodes: readonly number[];
+        readonly leaves: readonly HtreeLeaf[];
+      }
+    | undefined;
   /** Hex of the whole raw inode. */
   readonly raw: string;
 }
@@ -183,6 +195,9 @@ export function describeSuperblock(image: Image): SuperblockDescription {
     checksum: geo.metadataCsum ? { stored: get.checksum, computed: superblockChecksum(sb) } : undefined,
     checksumSeed: geo.csumSeed,
     readOnlyReason: geo.readOnlyReason,
+    fields: Object.fromEntries(
+      Object.entries(get).map(([name, value]) => [name, typeof value === 'number' ? value : value.toHex()]),
+    ),
   };
 }
 
@@ -255,8 +270,24 @@ export function describeInode(image: Image, ino: number): InodeDescription {
     treeBlocks: map?.treeBlocks ?? [],
     target: target === undefined || isErr(target) ? undefined : nameText(target),
     entries: kind === 'directory' ? describeEntries(listDir(image, ino)) : undefined,
+    htree: kind === 'directory' && inode.flags & INODE_FLAGS.INDEX ? describeHtree(image, map!) : undefined,
     raw: raw.toHex(),
   };
+}
+
+function describeHtree(image: Image, map: TreeWalk): InodeDescription['htree'] {
+  const block = (lblk: number) => {
+    const found = map.extents.find((e) => !e.unwritten && lblk >= e.lblk && lblk < e.lblk + e.length);
+    const nr = found === undefined ? image.blocksCount : found.pblk + lblk - found.lblk;
+    return nr < image.blocksCount ? image.block(nr) : undefined;
+  };
+  const { hashVersion, nodes, leaves } = readHtree(
+    block,
+    undefined,
+    image.geometry.largeDir,
+    image.geometry.metadataCsum,
+  );
+  return { hashVersion, nodes: [...nodes], leaves };
 }
 
 /**

@@ -52,13 +52,15 @@ export const htreeLevels = (largeDir: boolean): number => (largeDir ? 3 : 2);
 /**
  * @param largeDir   the volume has large_dir
  * @param block      logical block of the directory; undefined where there is none
- * @param inodeSeed  of the directory; undefined without metadata_csum
+ * @param inodeSeed  of the directory; undefined: checksums are not looked at
+ * @param hasTail    nodes have room for a checksum
  * @source           fs/ext4/namei.c dx_probe, ext4_dx_csum_verify
  */
 export function readHtree(
   block: (lblk: number) => Bytes | undefined,
   inodeSeed: number | undefined,
   largeDir = false,
+  hasTail: boolean = inodeSeed !== undefined,
 ): Htree {
   const nodes = new Set<number>([0]);
   const leaves: HtreeLeaf[] = [];
@@ -86,7 +88,7 @@ export function readHtree(
 
   const visit = (node: Bytes, lblk: number, depth: number, min: number, max: number): void => {
     const at = lblk === 0 ? ROOT_ENTRIES : NODE_ENTRIES;
-    const tail = inodeSeed === undefined ? 0 : TAIL;
+    const tail = hasTail ? TAIL : 0;
     const limit = node.u16(at);
     const count = node.u16(at + 2);
     const room = Math.floor((node.length - at - tail) / ENTRY);

@@ -9,6 +9,8 @@ import {
   paths,
   resolve,
 } from '../../volume/describe.ts';
+import { nameText } from '../../volume/dirent.ts';
+import { iBlockLabel } from '../../volume/iBlockLabel.ts';
 import { inodeByteLabel } from '../../xattr/ibody.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT, UsageError } from '../errors.ts';
@@ -61,6 +63,14 @@ function checksumText(sum: { stored: number; computed: number } | undefined): st
     : `${hex(sum.stored, 8)} WRONG, should be ${hex(sum.computed, 8)}`;
 }
 
+/** Text fields as text, flags and checksums in hex, the rest as numbers. */
+function fieldText(name: string, value: number | string): string {
+  if (/^(volumeName|lastMounted|mountOpts|\w+ErrorFunc)$/.test(name))
+    return JSON.stringify(nameText(Bytes.fromHex(String(value))).replace(/(\\x00)+$/, ''));
+  if (typeof value === 'string') return value;
+  return /^(magic|feature|checksum|flags|defaultMountOpts|state)/.test(name) ? hex(value, 2) : String(value);
+}
+
 function imageText(
   { superblock: sb, journal, groups }: ImageDescription,
   names: readonly { path: string; ino: number }[],
@@ -69,6 +79,7 @@ function imageText(
     row('uuid', sb.uuid),
     row('features', sb.features.join(' ')),
     row('state', sb.state.join(' ')),
+    row('label', sb.label === '' ? 'none' : sb.label),
     row('blocks', `${sb.blocksCount} of ${sb.blockSize} bytes, ${sb.freeBlocksCount} free`),
     row('inodes', `${sb.inodesCount} of ${sb.inodeSize} bytes, ${sb.freeInodesCount} free`),
     row('checksum', checksumText(sb.checksum)),
@@ -83,11 +94,24 @@ function imageText(
       row(
         `group ${group.group}`,
         `blocks ${group.firstBlock}..${group.firstBlock + group.blocks - 1}, bitmaps ${group.blockBitmap} ${group.inodeBitmap}, ` +
-          `table ${group.inodeTable}, free ${group.freeBlocks} blocks ${group.freeInodes} inodes${group.flags.length > 0 ? `, ${group.flags.join(' ')}` : ''}`,
+          `table ${group.inodeTable}, free ${group.freeBlocks} blocks ${group.freeInodes} inodes, ` +
+          `${group.usedDirs} directories, ${group.itableUnused} inodes never used` +
+          `${group.hasSuperblock ? ', superblock' : ''}${group.flags.length > 0 ? `, ${group.flags.join(' ')}` : ''}`,
       ),
     ),
+    '',
+    ...Object.entries(sb.fields)
+      .filter(([, value]) => value !== 0 && !/^0*$/.test(String(value)))
+      .map(([name, value]) => row(`s_${name}`, fieldText(name, value))),
+    '',
     ...names.map(({ path, ino }) => row(`<${ino}>`, path)),
   ];
+}
+
+/** A value that fits a line; --json has all of it. */
+function shortened(value: string | undefined): string {
+  if (value === undefined) return 'cannot be read';
+  return value.length > 96 ? `${value.slice(0, 96)}…` : value;
 }
 
 function inodeText(inode: InodeDescription): string[] {
@@ -96,6 +120,7 @@ function inodeText(inode: InodeDescription): string[] {
     row('inode', `${inode.ino} at byte ${inode.offset}`),
     row('type, mode', `${inode.kind ?? 'none'} ${inode.mode}`),
     row('size', `${inode.size} bytes`),
+    row('owner', `${inode.uid}:${inode.gid}`),
     row('links', inode.links),
     row('blocks', inode.blocks),
     row('flags', `${hex(inode.flags.value, 8)} ${inode.flags.names.join(' ')}`),
@@ -103,23 +128,34 @@ function inodeText(inode: InodeDescription): string[] {
     row('extra isize', inode.extraIsize),
     row('checksum', checksumText(inode.checksum)),
     ...Object.entries(inode.times).map(([name, time]) => row(name, time)),
+    ...(inode.dtime === 0 ? [] : [row('dtime', inode.dtime)]),
   ];
-  for (const { name, offset, valueSize, value } of inode.ibodyXattrs) {
-    lines.push(row('xattr', `${name} (entry at ${hex(offset, 2)}, ${valueSize} bytes) ${value ?? ''}`));
+  for (const { name, offset, valueSize, valueInum, value } of inode.ibodyXattrs) {
+    const where = valueInum === undefined ? `entry at ${hex(offset, 2)}` : `in inode ${valueInum}`;
+    lines.push(row('xattr', `${name} (${where}, ${valueSize} bytes) ${shortened(value)}`));
   }
   if (inode.xattrBlock !== undefined) {
     lines.push(row('xattr block', `${inode.xattrBlock.block}, ${inode.xattrBlock.refcount} references`));
-    for (const { name, valueSize, value } of inode.xattrBlock.xattrs)
-      lines.push(row('  xattr', `${name} (${valueSize} bytes) ${value ?? ''}`));
+    for (const { name, valueSize, valueInum, value } of inode.xattrBlock.xattrs) {
+      const where = valueInum === undefined ? '' : `in inode ${valueInum}, `;
+      lines.push(row('  xattr', `${name} (${where}${valueSize} bytes) ${shortened(value)}`));
+    }
   }
   if (inode.inline !== undefined)
     lines.push(row('inline bytes', `${inode.inline.length / 2}: ${inode.inline}`));
+  for (const block of inode.treeBlocks) lines.push(row('tree block', block));
   for (const { lblk, pblk, length, unwritten } of inode.extents) {
     lines.push(row('extent', `${lblk}+${length} at block ${pblk}${unwritten ? ', unwritten' : ''}`));
   }
   if (inode.target !== undefined) lines.push(row('target', inode.target));
   if (typeof inode.entries === 'string') lines.push(row('names', inode.entries));
   else for (const { name, ino } of inode.entries ?? []) lines.push(row('name', `${name} <${ino}>`));
-  lines.push('', hexdump(raw, { label: (at) => inodeByteLabel(raw, at) }));
+  if (inode.htree !== undefined) {
+    const { hashVersion, nodes, leaves } = inode.htree;
+    lines.push(row('htree', `hash version ${hashVersion}, nodes in blocks ${nodes.join(' ')}`));
+    for (const { lblk, min, max } of leaves)
+      lines.push(row('htree leaf', `block ${lblk}: hashes ${hex(min, 8)}..${hex(max, 8)}`));
+  }
+  lines.push('', hexdump(raw, { label: (at) => iBlockLabel(raw, at) ?? inodeByteLabel(raw, at) }));
   return lines;
 }
