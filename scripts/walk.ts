@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { imageOf, readImageFile } from '../src/cli/images.ts';
-import { randomScript } from '../src/cli/kernel/check.ts';
+import { randomScript } from '../src/cli/kernel/random.ts';
 import { FIXTURE_IMAGES_FOLDER } from '../src/cli/kernel/recordingFiles.ts';
 import { loadScenarios } from '../src/cli/scenarioFiles.ts';
 import { generateLines } from '../src/compare/generate.ts';
@@ -152,7 +152,7 @@ const GEOMETRIES: readonly MkfsOptions[] = [
 /** A volume after a random script of 14 lines. */
 function randomly(image: Image, seed: number): Image {
   const { inodeSize, blockSize, hasJournal } = image.geometry;
-  const lines = generateLines({ seed, inodeSize, blockSize, journal: hasJournal, lineCount: 14, wide: true });
+  const lines = generateLines({ seed, inodeSize, blockSize, journal: hasJournal, lineCount: 14 });
   return filled(image, lines.join('\n'));
 }
 

@@ -22,10 +22,67 @@ import { checkModelled } from '../../src/scenario/program.ts';
 import { runSession } from '../../src/scenario/run.ts';
 import { mountLabel, type Scenario } from '../../src/scenario/schema.ts';
 import type { Session } from '../../src/scenario/session.ts';
+import { readFigures } from '../images/figures.ts';
 import { fidelityTable, leftOutList } from './fidelity.ts';
 import type { Block } from './markers.ts';
 import { ROOT } from './source.ts';
 import { countYields, yieldPoints } from './yieldPoints.ts';
+
+// ---- images
+
+interface ImageFigures {
+  readonly fields?: Readonly<Record<'volumes' | 'corruptions' | 'theirs' | 'missed' | 'oursOnly', number>> & {
+    readonly e2fsprogs: string;
+  };
+  readonly mkfs?: { readonly combinations: number; readonly differing: number; readonly e2fsprogs: string };
+  readonly mutants?: Readonly<
+    Record<'count' | 'seed' | 'scripts' | 'slowestMs' | 'peakMiB' | 'failures', number>
+  >;
+  readonly walked?: Readonly<Record<'volumes' | 'files' | 'seed' | 'failures', number>> & {
+    readonly kernel: string;
+  };
+}
+
+/** What the long runs over images recorded. */
+const images: Block = () => {
+  const { fields, mkfs, mutants, walked } = readFigures() as ImageFigures;
+  const n = (value: number) => value.toLocaleString('en-US');
+  const lines = ['| what | how many | went wrong | again with |', '| --- | --- | --- | --- |'];
+  const row = (...cells: string[]) => lines.push(`| ${cells.join(' | ')} |`);
+  if (fields !== undefined) {
+    row(
+      `fields made wrong, on ${fields.volumes} kinds of volume: does check object where e2fsck ${fields.e2fsprogs} does?`,
+      `${n(fields.corruptions)}, e2fsck objects to ${n(fields.theirs)}`,
+      `${n(fields.missed)}; check objects to ${n(fields.oursOnly)} more`,
+      '`npx tsx scripts/e2fsprogs.ts`',
+    );
+  }
+  if (mkfs !== undefined) {
+    row(
+      `volumes of mkfs and of mke2fs ${mkfs.e2fsprogs}: the same bytes, but for the count of kilobytes written?`,
+      `${n(mkfs.combinations)} combinations of options`,
+      n(mkfs.differing),
+      '`npx tsx scripts/e2fsprogs.ts`',
+    );
+  }
+  if (walked !== undefined) {
+    row(
+      `saved volumes, mounted and walked by Linux ${walked.kernel}: does it find what we find?`,
+      `${n(walked.volumes)} with ${n(walked.files)} files`,
+      n(walked.failures),
+      `\`npx tsx scripts/walk.ts --count ${walked.volumes} --seed ${walked.seed}\``,
+    );
+  }
+  if (mutants !== undefined) {
+    row(
+      'broken volumes through load, check, inspect and exec: crash, hang, memory?',
+      `${n(mutants.count)}, ${n(mutants.scripts)} of them run a script`,
+      `${n(mutants.failures)}; slowest ${n(mutants.slowestMs)} ms, ${n(mutants.peakMiB)} MiB at most`,
+      `\`npx tsx scripts/mutate.ts --count ${mutants.count} --seed ${mutants.seed}\``,
+    );
+  }
+  return lines.join('\n');
+};
 
 // ---- runs
 
@@ -416,6 +473,7 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
   numbers,
   recordings,
   'random-runs': randomRuns,
+  images,
   promela,
   recorded,
   results,

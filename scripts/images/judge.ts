@@ -95,7 +95,6 @@ export function judge(file: Uint8Array, { stage, exec }: JudgeOptions): Verdict 
 }
 
 function runScript(image: Image): void {
-  if (image.needsRecovery) return;
   const session = startSession(
     {
       setup: [],

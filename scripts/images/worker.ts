@@ -17,7 +17,13 @@ export interface Work {
   readonly shared: SharedArrayBuffer;
 }
 
-/** Places in the shared words. `since` is milliseconds of `performance.timeOrigin + performance.now()`. */
+/** Milliseconds of CPU time of the whole process: the thread that works, and the one that watches and sleeps. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Places in the shared words. `since` is `cpuMs()` when the mutant began. */
 export const WORDS = { index: 0, stage: 1, since: 2, scripts: 3, slowest: 4, verdicts: 5, count: 9 } as const;
 export const VERDICTS: readonly Verdict[] = ['refused', 'errors', 'notes', 'clean'];
 
@@ -38,13 +44,12 @@ export function work(): void {
   const port = parentPort!;
   const words = new Float64Array(shared);
   const maps = bases.map(({ file }) => mapOf(Image.load(file.slice())));
-  const now = () => performance.timeOrigin + performance.now();
   for (let index = from; index < to; index++) {
     const { base, changes, sealed, file } = mutantOf(bases, maps, seed, index);
     const exec = index % execEvery === 0;
     words[WORDS.stage] = 0;
     words[WORDS.index] = index;
-    words[WORDS.since] = now();
+    words[WORDS.since] = cpuMs();
     try {
       const verdict = judge(file, {
         exec,
@@ -59,7 +64,7 @@ export function work(): void {
       port.postMessage({ crash: { index, base, changes, sealed, stage, problem } satisfies Crash });
     }
     if (exec) words[WORDS.scripts]! += 1;
-    words[WORDS.slowest] = Math.max(words[WORDS.slowest]!, now() - words[WORDS.since]!);
+    words[WORDS.slowest] = Math.max(words[WORDS.slowest]!, cpuMs() - words[WORDS.since]!);
   }
   words[WORDS.index] = to;
 }

@@ -68,11 +68,12 @@ export function checkImage(input: Uint8Array | Image): Complaint[] {
 
 function checkVolume(image: Image, complaints: Complaints): void {
   const geo = image.geometry;
+  checkSuperblock(image, complaints);
   if (hasFeature(geo.features, 'bigalloc')) {
-    complaints.note('not-checked', superPlace('featureRoCompat'), 'bigalloc volumes are not checked');
+    const place = superPlace('featureRoCompat');
+    complaints.note('not-checked', place, 'beyond its superblock a bigalloc volume is not checked');
     return;
   }
-  checkSuperblock(image, complaints);
   const ctx: CheckContext = {
     image,
     geo,
