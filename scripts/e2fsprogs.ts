@@ -43,7 +43,7 @@ function main(): number {
   });
   console.log(`mkfs: ${mkfsCases().length} combinations, ${differing.length} differ from mke2fs`);
   if (values.record) {
-    recordFigures('fields', { ...totals, e2fsprogs: version() });
+    recordFigures('fields', { every, ...totals, e2fsprogs: version() });
     recordFigures('mkfs', {
       combinations: mkfsCases().length,
       differing: differing.length,

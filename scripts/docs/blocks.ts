@@ -31,7 +31,9 @@ import { countYields, yieldPoints } from './yieldPoints.ts';
 // ---- images
 
 interface ImageFigures {
-  readonly fields?: Readonly<Record<'volumes' | 'corruptions' | 'theirs' | 'missed' | 'oursOnly', number>> & {
+  readonly fields?: Readonly<
+    Record<'every' | 'volumes' | 'corruptions' | 'theirs' | 'missed' | 'oursOnly', number>
+  > & {
     readonly e2fsprogs: string;
   };
   readonly mkfs?: { readonly combinations: number; readonly differing: number; readonly e2fsprogs: string };
@@ -54,7 +56,7 @@ const images: Block = () => {
       `fields made wrong, on ${fields.volumes} kinds of volume: does check object where e2fsck ${fields.e2fsprogs} does?`,
       `${n(fields.corruptions)}, e2fsck objects to ${n(fields.theirs)}`,
       `${n(fields.missed)}; check objects to ${n(fields.oursOnly)} more`,
-      '`npx tsx scripts/e2fsprogs.ts`',
+      `\`npx tsx scripts/e2fsprogs.ts --every ${fields.every}\``,
     );
   }
   if (mkfs !== undefined) {

@@ -8,6 +8,9 @@
  *     block 0 …            group 0 …                                             group 1 …
  *     [boot] super gdt… (reserved gdt…) block-bitmap inode-bitmap inode-table…  | (super gdt…) …
  *
+ * Not modelled: writing volumes with ea_inode, mmp, encrypt, casefold, quota, bigalloc or fast_commit, or without
+ * extents; they are read.
+ *
  * Not verified here: that structures of different groups do not overlap, and everything that `check` verifies.
  */
 import { Bytes } from '../bytes/bytes.ts';

@@ -6,7 +6,7 @@ import { EXIT, UsageError } from '../errors.ts';
 export default defineCommand({
   about:
     'Makes a volume with inline data, the same bytes every time. e2fsck passes it and Linux mounts it. Features are ' +
-    'those of mke2fs; -O has_journal adds a journal, -O ^metadata_csum takes the checksums away.',
+    'those of mke2fs: -O flex_bg,resize_inode adds two, -O ^has_journal takes the journal away.',
   operands: ['OUT'],
   options: {
     'block-size': {
@@ -29,8 +29,8 @@ export default defineCommand({
       type: 'text',
       short: 'O',
       value: 'F,…',
-      default: 'has_journal',
-      summary: 'added, or taken away with ^',
+      default: '',
+      summary: 'added to the defaults, or taken away with ^',
     },
     'journal-blocks': { type: 'integer', value: 'N', min: 0, summary: 'blocks of the journal, 0 for none' },
     label: { type: 'text', short: 'L', value: 'TEXT', summary: 'at most 16 bytes' },
@@ -42,15 +42,20 @@ export default defineCommand({
   run(ctx) {
     const { options } = ctx;
     const out = ctx.operands[0]!;
+    const journalBlocks = options['journal-blocks'];
     let bytes: Uint8Array;
     try {
       bytes = mkfs({
         blockSize: options['block-size'],
         inodeSize: options['inode-size'],
         blocks: options.blocks,
-        features: options.features === '' ? [] : options.features.split(','),
+        features: [
+          'has_journal',
+          ...options.features.split(',').filter((name) => name !== ''),
+          ...(journalBlocks === 0 ? ['^has_journal'] : []),
+        ],
         ...(options.inodes === undefined ? {} : { inodes: options.inodes }),
-        ...(options['journal-blocks'] === undefined ? {} : { journalBlocks: options['journal-blocks'] }),
+        ...(journalBlocks === undefined || journalBlocks === 0 ? {} : { journalBlocks }),
         ...(options.label === undefined ? {} : { label: options.label }),
         ...(options.uuid === undefined ? {} : { uuid: options.uuid }),
         ...(options['hash-seed'] === undefined ? {} : { hashSeed: options['hash-seed'] }),
