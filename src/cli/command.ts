@@ -93,6 +93,8 @@ export interface Context<O extends Options = Options> {
   readonly progress: Progress;
   /** Aborted by ^C. Reading it once means the command ends by itself; a second ^C ends the process. */
   readonly signal: AbortSignal;
+  /** Threads that a search may use besides this one; 0 where there are none. */
+  readonly workers: number;
   /** Lets signals and streams have their turn. */
   breathe(): Promise<void>;
   readonly env: NodeJS.ProcessEnv;

@@ -1,4 +1,5 @@
 /** `--design D`, `--designs D,…` and `--mount M` as the commands take them. */
+import { resolve } from 'node:path';
 import { DESIGNS, type Design, designById, MAIN_DESIGNS } from '../designs/index.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
@@ -14,10 +15,19 @@ export function designNamed(id: string): Design {
   throw new UsageError(`unknown design ${id}${didYouMean(id, known)}; known: ${known.join(', ')}`);
 }
 
+/** Where designs that are not bundled came from. */
+const files = new WeakMap<Design, string>();
+
 /** The `D` of `--design D`: a name, or a file that exports a design. */
 export async function designOf(word: string): Promise<Design> {
-  return isDesignFile(word) ? await designFromFile(word) : designNamed(word);
+  if (!isDesignFile(word)) return designNamed(word);
+  const design = await designFromFile(word);
+  files.set(design, resolve(word));
+  return design;
 }
+
+/** What `designOf` finds it by, in another thread too. */
+export const wordOf = (design: Design): string => files.get(design) ?? design.id;
 
 /** `all`, or names and files separated by commas; the main ones when nothing is asked. */
 export async function designsOf(text: string | undefined): Promise<readonly Design[]> {

@@ -3,6 +3,7 @@
  * exit code. Commands are loaded when they are run, and nothing of the lab is loaded before.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { didYouMean } from '../scenario/suggest.ts';
@@ -21,6 +22,8 @@ export interface Io {
   readonly env: NodeJS.ProcessEnv;
   /** Calls back on ^C, from the time of the first call on. */
   onInterrupt(callback: () => void): void;
+  /** Threads that searches may use; none when absent. */
+  readonly workers?: number;
 }
 
 export interface Sink {
@@ -167,6 +170,7 @@ function createContext(
       listening = true;
       return interrupt.signal;
     },
+    workers: io.workers ?? 0,
     breathe: () => new Promise((resolve) => setImmediate(resolve)),
     env: io.env,
   };
@@ -198,6 +202,7 @@ export async function runProcess(): Promise<void> {
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
     env: process.env,
+    workers: availableParallelism(),
     onInterrupt(callback) {
       // The second ^C does not wait for the command.
       let asked = false;

@@ -11,6 +11,7 @@ import { Machine, type TaskSpec } from '../sched/machine.ts';
 import type { Effect } from '../state/effects.ts';
 import type { Access, FieldChange, RecordingWorld } from '../state/recording.ts';
 import type { Snapshot } from '../state/world.ts';
+import { ForgottenYield } from '../task.ts';
 
 export interface Transaction {
   /** 0-based position in the trace. */
@@ -49,12 +50,38 @@ export type Choose = (runnable: readonly number[], step: number) => number | nul
 /**
  * Runs tasks over a recording world, one transaction a step.
  * @param choose  the schedule
+ * @throws        ForgottenYield naming the line: the steps are run again to find it
  */
 export function record(world: RecordingWorld, k: Kernel, specs: readonly TaskSpec[], choose: Choose): Trace {
   const start = world.root;
+  const taken: number[] = [];
+  try {
+    return recorded(world, k, specs, (runnable, step) => {
+      const task = choose(runnable, step);
+      if (task !== null) taken.push(task);
+      return task;
+    });
+  } catch (error) {
+    k.tracker.pending = null;
+    if (!(error instanceof ForgottenYield)) throw error;
+    world.jump(start);
+    k.tracker.sites = true;
+    try {
+      recorded(world, k, specs, (_, step) => taken[step] ?? null);
+    } finally {
+      k.tracker.sites = false;
+      k.tracker.pending = null;
+    }
+    throw error;
+  } finally {
+    k.sink.listen = null;
+  }
+}
+
+function recorded(world: RecordingWorld, k: Kernel, specs: readonly TaskSpec[], choose: Choose): Trace {
+  const start = world.root;
   const steps: Transaction[] = [];
   let effects: Effect[] = [];
-  k.tracker.sites = true;
   k.sink.listen = (effect) => effects.push(effect);
   const machine = new Machine(k, specs, ({ task, request, stack }, body) => {
     effects = [];
@@ -83,7 +110,6 @@ export function record(world: RecordingWorld, k: Kernel, specs: readonly TaskSpe
     if (task === null) break;
     machine.resume(task);
   }
-  k.sink.listen = null;
   return {
     lanes: specs.map((spec) => spec.name),
     start,

@@ -65,6 +65,16 @@ describe('run, explore, replay, race', () => {
     expect(JSON.parse(replayed.out).findings.map(({ id }: { id: string }) => id)).toContain('durability');
   });
 
+  it('a place that no schedule reaches is not a pass', async () => {
+    const path = scenario('vacuous', { reaches: ['ext4_page_mkwrite'] });
+    const explored = await ext4lab('explore', path, '--design', 'mkwrite-convert');
+    expect(explored.code).toBe(1);
+    expect(explored.out).toContain('no schedule seen reaches ext4_page_mkwrite');
+    const raced = await ext4lab('race', path);
+    expect(raced.code).toBe(1);
+    expect(raced.out).toContain('vacuous: no schedule of any design reaches ext4_page_mkwrite');
+  });
+
   it('explore says how far holds reaches', async () => {
     const { code, out } = await ext4lab('explore', 'reclaim-beside-write', '--design', 'mkwrite-convert');
     expect(code).toBe(0);

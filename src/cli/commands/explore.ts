@@ -1,5 +1,7 @@
-import { raceCell } from '../../compare/race.ts';
 import { reachText } from '../../explore/explore.ts';
+import { mountLabel } from '../../scenario/schema.ts';
+import { startSession } from '../../scenario/session.ts';
+import { runCells } from '../cells.ts';
 import { defineCommand } from '../command.ts';
 import { designOf, mountNamed } from '../designOption.ts';
 import { EXIT } from '../errors.ts';
@@ -65,26 +67,36 @@ export default defineCommand({
     const [scenario] = loadScenarios(ctx.operands);
     const { options } = ctx;
     const mount = mountNamed(scenario!, options.mount);
-    const end = performance.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
-    const { cell, session } = raceCell(scenario!, imageOf(scenario!), await designOf(options.design), mount, {
-      ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
-      ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
-      ...(options.budget === undefined ? {} : { budget: options.budget }),
-      ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
-      ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(options.depth === undefined ? {} : { depth: options.depth }),
-      ...(options.reduce ? { reduce: true } : {}),
-      stop: () => ctx.signal.aborted || performance.now() > end,
-      onProgress: (states) => ctx.progress.update(`explore ${scenario!.name}`, states, null),
+    const design = await designOf(options.design);
+    const [searched] = await runCells([{ scenario: scenario!, design, mount: mountLabel(mount) }], {
+      workers: ctx.workers,
+      signal: ctx.signal,
+      options: {
+        ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
+        ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
+        ...(options.budget === undefined ? {} : { budget: options.budget }),
+        ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
+        ...(options.seed === undefined ? {} : { seed: options.seed }),
+        ...(options.depth === undefined ? {} : { depth: options.depth }),
+        ...(options.reduce ? { reduce: true } : {}),
+      },
+      ...(options.seconds === undefined ? {} : { seconds: options.seconds }),
+      onProgress: (_done, states) => ctx.progress.update(`explore ${scenario!.name}`, states, null),
+      breathe: ctx.breathe,
     });
+    if (searched === undefined) return EXIT.interrupted;
+    const { cell } = searched;
     ctx.progress.clear();
     if (options.json) ctx.json({ schemaVersion: 1, ...cell });
     else {
+      const session = startSession(scenario!, imageOf(scenario!), design, mount);
       for (const violation of cell.violations) ctx.out(`${storyText(session, cell, violation)}\n`);
       const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
       ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachText(cell.reach)})`);
     }
+    const never = cell.unreached.join(', ');
+    if (never !== '' && !options.json) ctx.out(`no schedule seen reaches ${never}`);
     if (cell.verdict === 'inconclusive') return EXIT.budget;
-    return cell.verdict === 'violates' ? EXIT.differs : EXIT.ok;
+    return cell.verdict === 'violates' || never !== '' ? EXIT.differs : EXIT.ok;
   },
 });

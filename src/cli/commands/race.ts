@@ -2,16 +2,17 @@
  * The main job: every scenario × every design.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type CrashCell, crashCell } from '../../compare/crash.ts';
-import { asExpected, type Cell, expectationFor, raceCell, type Violation } from '../../compare/race.ts';
+import type { CrashCell } from '../../compare/crash.ts';
+import { asExpected, type Cell, expectationFor, type Violation } from '../../compare/race.ts';
 import { designById, MAIN_DESIGNS } from '../../designs/index.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
 import { renderMatrix, type Verdict } from '../../report/matrix.ts';
 import type { MountOption } from '../../scenario/image.ts';
 import { mountLabel, type Scenario } from '../../scenario/schema.ts';
-import type { Session } from '../../scenario/session.ts';
+import { type Session, startSession } from '../../scenario/session.ts';
+import { cellsOf, runCells } from '../cells.ts';
 import { defineCommand } from '../command.ts';
-import { designsOf } from '../designOption.ts';
+import { designsOf, mountNamed } from '../designOption.ts';
 import { EXIT, UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { crashLine, reachLine } from '../reachLine.ts';
@@ -24,7 +25,8 @@ interface Raced {
   readonly scenario: Scenario;
   readonly mount: readonly MountOption[];
   readonly cell: Cell;
-  readonly session: Session;
+  /** In its start state. */
+  readonly session: () => Session;
   /** null: the fixture records no expectation. */
   readonly expected: boolean | null;
   /** The same lanes when power may fail at any step; null where that was not asked. */
@@ -73,33 +75,34 @@ export default defineCommand({
     if (ctx.options.update && foreign !== undefined)
       throw new UsageError(`--update records the designs of this project, and ${foreign.id} is none`);
     const scenarios = loadScenarios(ctx.operands);
-    const raced: Raced[] = [];
-    const total = scenarios.reduce((sum, scenario) => sum + scenario.mounts.length * designs.length, 0);
-    for (const scenario of scenarios) {
-      const image = imageOf(scenario);
-      for (const mount of scenario.mounts) {
-        for (const design of designs) {
-          if (ctx.signal.aborted) break;
-          ctx.progress.update(`race ${scenario.name}`, raced.length, total);
-          const how = {
-            stop: () => ctx.signal.aborted,
-            ...(ctx.options.budget === undefined ? {} : { budget: ctx.options.budget }),
-            ...(ctx.options.preemptions === undefined ? {} : { preemptions: ctx.options.preemptions }),
-          };
-          const { cell, session } = raceCell(scenario, image, design, mount, how);
-          const crash = ctx.options['no-crash'] ? null : crashCell(scenario, image, design, mount, how).cell;
-          raced.push({
-            scenario,
-            mount,
-            cell,
-            session,
-            expected: asExpected(scenario, cell, mount),
-            crash: crash && { cell: crash, expected: asExpected(scenario, crash, mount, 'crash') },
-          });
-          await ctx.breathe();
-        }
-      }
-    }
+    const asked = cellsOf(scenarios, designs);
+    const searched = await runCells(asked, {
+      workers: ctx.workers,
+      signal: ctx.signal,
+      options: {
+        ...(ctx.options.budget === undefined ? {} : { budget: ctx.options.budget }),
+        ...(ctx.options.preemptions === undefined ? {} : { preemptions: ctx.options.preemptions }),
+      },
+      crash: !ctx.options['no-crash'],
+      onProgress: (done, _states, name) => ctx.progress.update(`race ${name}`, done, asked.length),
+      breathe: ctx.breathe,
+    });
+    const raced = asked.flatMap(({ scenario, design, mount: label }, i): Raced[] => {
+      const found = searched[i];
+      if (found === undefined) return [];
+      const { cell, crash } = found;
+      const mount = mountNamed(scenario, label);
+      return [
+        {
+          scenario,
+          mount,
+          cell,
+          session: () => startSession(scenario, imageOf(scenario), design, mount),
+          expected: asExpected(scenario, cell, mount),
+          crash: crash && { cell: crash, expected: asExpected(scenario, crash, mount, 'crash') },
+        },
+      ];
+    });
     ctx.progress.clear();
     if (ctx.options.update) update(raced);
     if (ctx.options.json) {
@@ -122,7 +125,8 @@ export default defineCommand({
     }
     const all = raced.flatMap((each) => (each.crash === null ? [each] : [each, each.crash]));
     if (all.some(({ cell }) => cell.verdict === 'inconclusive')) return EXIT.budget;
-    return all.some(({ expected }) => expected === false) && !ctx.options.update ? EXIT.differs : EXIT.ok;
+    const differs = all.some(({ expected }) => expected === false) && !ctx.options.update;
+    return differs || vacuous(raced).size > 0 ? EXIT.differs : EXIT.ok;
   },
 });
 
@@ -186,7 +190,7 @@ function print(ctx: Print, raced: readonly Raced[], designs: readonly string[]):
   }
   const told = new Map<string, { text: string; designs: string[]; also: string[] }>();
   for (const { cell, session, violation, also } of stories(raced, ctx.options.stories)) {
-    const diagram = storyDiagram(session, cell, violation);
+    const diagram = storyDiagram(session(), cell, violation);
     const key = JSON.stringify([violation.invariant, diagram.rows]);
     const known = told.get(key);
     if (known === undefined) told.set(key, { text: renderCpuDiagram(diagram), designs: [], also: [...also] });
@@ -217,14 +221,19 @@ function print(ctx: Print, raced: readonly Raced[], designs: readonly string[]):
     if (expected === false) differs(cell, '');
     if (crash?.expected === false) differs(crash.cell, ' when power fails');
   }
-  const vacuous = new Map<string, string[]>();
+  for (const [name, never] of vacuous(raced))
+    ctx.out(ctx.style.bad(`${name}: no schedule of any design reaches ${never.join(', ')}`));
+}
+
+/** By scenario: places that it says it reaches and that nobody came to. Where it holds, it holds of something else. */
+function vacuous(raced: readonly Raced[]): ReadonlyMap<string, readonly string[]> {
+  const out = new Map<string, readonly string[]>();
   for (const { scenario } of raced) {
     const cells = raced.filter((each) => each.scenario === scenario);
     const never = scenario.reaches.filter((name) => cells.every(({ cell }) => cell.unreached.includes(name)));
-    if (never.length > 0) vacuous.set(scenario.name, never);
+    if (never.length > 0) out.set(scenario.name, never);
   }
-  for (const [name, never] of vacuous)
-    ctx.out(`${name}: no schedule of any design reaches ${never.join(', ')}`);
+  return out;
 }
 
 /** A mount as the matrix has it: how blocks are allocated is the column, what else there is goes to the row. */
@@ -243,7 +252,7 @@ function shownViolations(cell: Cell): string[] {
 
 interface Story {
   readonly cell: Cell;
-  readonly session: Session;
+  readonly session: () => Session;
   readonly violation: Violation;
   readonly also: readonly string[];
 }

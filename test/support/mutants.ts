@@ -1,0 +1,213 @@
+/**
+ * Mutants: the same lanes with one thing left out of the code that they run.
+ *
+ *   drop LOCK       in FUNCTION   the lock is not taken there, and not given back where it is not held
+ *   open 'SECTION'  in FUNCTION   the section runs without waiting for its lock
+ *   'QUESTION' = b  in FUNCTION   what is asked again is not looked at: the answer is always b
+ *
+ * A mutant is made of requests: the op runs as it is, and what it asks for is changed on the way to the engine. So
+ * every lock and every question of every design is a site, without a word about mutants in the code. Questions are
+ * steps that gave both true and false in some schedule of some scenario; where only one was ever seen, the constant is
+ * the code.
+ *
+ * Not mutated: what a step does inside; `trylock`; questions whose answers are not just yes or no.
+ */
+import type { Design } from '../../src/designs/design.ts';
+import { type Exhausted, exhaustive } from '../../src/explore/exhaustive.ts';
+import { NO_DEADLOCK } from '../../src/explore/subject.ts';
+import { INVARIANTS } from '../../src/invariants/index.ts';
+import type { Kernel } from '../../src/kernel.ts';
+import { startSession } from '../../src/scenario/session.ts';
+import type { TaskSpec } from '../../src/sched/machine.ts';
+import { type Op, Request, step } from '../../src/task.ts';
+import type { Case } from './scenarios.ts';
+
+export interface Mutation {
+  readonly kind: 'lock' | 'section' | 'question';
+  /** The kernel function in whose frame it is. */
+  readonly frame: string;
+  /** Name of the lock's class; the label of the section or of the question. */
+  readonly what: string;
+  /** Of a question: what it always answers. */
+  readonly answer: boolean | null;
+}
+
+export const mutationText = ({ kind, frame, what, answer }: Mutation): string =>
+  `${kind === 'lock' ? `drop ${what}` : kind === 'section' ? `open '${what}'` : `'${what}' = ${answer}`} in ${frame}`;
+
+/** Goes between an op and the engine. `through` may answer with another request; `heard` gets every result. */
+interface Between {
+  through(k: Kernel, request: Request<unknown>, frame: string): Request<unknown>;
+  heard(request: Request<unknown>, frame: string, value: unknown): void;
+}
+
+function* between<T>(k: Kernel, op: Op<T>, frame: string, what: Between): Op<T> {
+  let sent: unknown;
+  for (;;) {
+    const { done, value } = op.next(sent);
+    if (done) return value;
+    if (value.kind === 'call') {
+      const { label, make } = value;
+      sent = yield* new Request<unknown>(k, 'call', label, { make: () => between(k, make!(), label, what) });
+      continue;
+    }
+    const request = what.through(k, value, frame);
+    sent = request === value ? yield value : yield* request;
+    what.heard(value, frame, sent);
+  }
+}
+
+const withBetween = (specs: readonly TaskSpec[], what: Between): TaskSpec[] =>
+  specs.map((spec) => ({ ...spec, program: (k) => between(k, spec.program(k), spec.name, what) }));
+
+function mutated({ kind, frame: where, what, answer }: Mutation): Between {
+  return {
+    through(k, request, frame) {
+      const { lock, label, mode } = request;
+      if (kind === 'lock' && lock?.class.name === what) {
+        if (request.kind === 'lock' && frame === where) return step(k, label, () => {});
+        // Given back if it is held: whoever dropped it may be another function than the one that gives it back.
+        if (request.kind === 'unlock')
+          return step(k, label, () => {
+            const record = k.lockRecord(lock);
+            if (record.owner === k.task + 1) record.owner = 0;
+            else record.readers &= ~(1 << k.task);
+          });
+      }
+      if (frame !== where || label !== what) return request;
+      const { fn } = request;
+      if (kind === 'section' && request.kind === 'wait' && lock !== null)
+        return step(k, `${label}${mode === 'shared' ? '' : '!'}`, fn!);
+      if (kind === 'question' && request.kind === 'step')
+        return step(k, label, () => {
+          fn!();
+          return answer;
+        });
+      return request;
+    },
+    heard() {},
+  };
+}
+
+/** Collects the sites that a search comes by. */
+class Sites implements Between {
+  readonly locks = new Map<string, Mutation>();
+  readonly answers = new Map<
+    string,
+    { readonly frame: string; readonly what: string; readonly seen: Set<unknown> }
+  >();
+
+  through(_k: Kernel, request: Request<unknown>, frame: string): Request<unknown> {
+    const { kind, lock, label } = request;
+    if (lock === null) return request;
+    if (kind === 'lock') this.#add({ kind: 'lock', frame, what: lock.class.name, answer: null });
+    if (kind === 'wait') this.#add({ kind: 'section', frame, what: label, answer: null });
+    return request;
+  }
+
+  #add(mutation: Mutation): void {
+    this.locks.set(mutationText(mutation), mutation);
+  }
+
+  heard({ kind, label }: Request<unknown>, frame: string, value: unknown): void {
+    if (kind !== 'step') return;
+    const key = `${frame} ${label}`;
+    let known = this.answers.get(key);
+    if (known === undefined) this.answers.set(key, (known = { frame, what: label, seen: new Set() }));
+    known.seen.add(value);
+  }
+
+  get all(): Mutation[] {
+    const questions = [...this.answers.values()].filter(
+      ({ seen }) => seen.size === 2 && seen.has(true) && seen.has(false),
+    );
+    return [
+      ...this.locks.values(),
+      ...questions.flatMap(({ frame, what }) =>
+        [true, false].map((answer): Mutation => ({ kind: 'question', frame, what, answer })),
+      ),
+    ];
+  }
+}
+
+/** What a case gives without a mutation. */
+export interface Baseline {
+  readonly each: Case;
+  readonly mutations: ReadonlyMap<string, Mutation>;
+  readonly broken: readonly string[];
+  readonly endStates: string;
+  readonly states: number;
+}
+
+function search(each: Case, what: Between, broken: readonly string[] | null, limit: number): Exhausted {
+  const { k, world, specs } = startSession(each.scenario, each.image, each.design, each.mount);
+  const invariants = INVARIANTS.filter(({ id }) => broken === null || !broken.includes(id));
+  return exhaustive(
+    { k, world, specs: withBetween(specs, what), invariants },
+    { graph: false, budget: limit, stopAtFirst: broken !== null && !broken.includes(NO_DEADLOCK) },
+  );
+}
+
+/** @returns null when there are more transitions than `limit` */
+export function baselineOf(each: Case, limit: number): Baseline | null {
+  const sites = new Sites();
+  const { complete, found, endStates, states } = search(each, sites, null, limit);
+  if (!complete) return null;
+  return {
+    each,
+    mutations: new Map(sites.all.map((mutation) => [mutationText(mutation), mutation])),
+    broken: found.map(({ invariant }) => invariant),
+    endStates: endStates.join(),
+    states,
+  };
+}
+
+export type Fate =
+  /** An invariant that held is broken, or the machine never ends. */
+  | { readonly fate: 'caught'; readonly by: string; readonly in: string }
+  /** No invariant minds, but files, inodes or findings end differently. */
+  | { readonly fate: 'differs'; readonly in: string }
+  /** Nobody can tell. */
+  | { readonly fate: 'same' };
+
+/** Runs a mutant of a design over the cases that come by its site, the smallest first, until one catches it. */
+export function fateOf(mutation: Mutation, baselines: readonly Baseline[]): Fate {
+  let differs: string | null = null;
+  for (const { each, broken, endStates, states } of baselines) {
+    const name = each.label.split(' ').slice(0, 2).join(' ');
+    try {
+      const result = search(each, mutated(mutation), broken, 40 * states + 100_000);
+      const news = result.found.find(({ invariant }) => !broken.includes(invariant));
+      if (news !== undefined) return { fate: 'caught', by: news.invariant, in: name };
+      if (result.endless !== null || !result.complete) return { fate: 'caught', by: 'never ends', in: name };
+      if (differs === null && result.endStates.join() !== endStates) differs = name;
+    } catch (error) {
+      return { fate: 'caught', by: (error as Error).message.split(':')[0]!.slice(0, 60), in: name };
+    }
+  }
+  return differs === null ? { fate: 'same' } : { fate: 'differs', in: differs };
+}
+
+export interface Mutant {
+  readonly design: Design;
+  readonly mutation: Mutation;
+  readonly fate: Fate;
+}
+
+/** Every mutant of a design over its cases. */
+export function mutantsOf(design: Design, cases: readonly Case[], limit = 150_000): Mutant[] {
+  const baselines = cases
+    .filter((each) => each.design === design)
+    .map((each) => baselineOf(each, limit))
+    .filter((each) => each !== null)
+    .sort((a, b) => a.states - b.states);
+  const all = new Map(baselines.flatMap(({ mutations }) => [...mutations]));
+  return [...all].map(([text, mutation]) => ({
+    design,
+    mutation,
+    fate: fateOf(
+      mutation,
+      baselines.filter(({ mutations }) => mutations.has(text)),
+    ),
+  }));
+}
