@@ -6,11 +6,11 @@ import { exhaustive } from '../src/explore/exhaustive.ts';
 import { explore } from '../src/explore/explore.ts';
 import { sample } from '../src/explore/random.ts';
 import { INVARIANTS } from '../src/invariants/index.ts';
-import { expectationOf, mountLabel } from '../src/scenario/schema.ts';
+import { mountLabel } from '../src/scenario/schema.ts';
 import { recordingKernel, type Session, startSession } from '../src/scenario/session.ts';
 import { Machine } from '../src/sched/machine.ts';
 import { record } from '../src/trace/transaction.ts';
-import { cpuSeconds, type Rates, race, timed } from './measure.ts';
+import { type Rates, race, timed } from './measure.ts';
 import { figures, type Row } from './rows.ts';
 import { imageOf, scenarioSession, subjectOfSession } from './scenarios.ts';
 
@@ -167,43 +167,4 @@ export async function referenceScenario(rounds: number): Promise<Row[]> {
       return told(`  ${design.id}`, seconds(last), 's', `${last.split('@')[1]}: ${states[last]} states`);
     }),
   ];
-}
-
-/**
- * Every failure that the fixtures record, searched with the default options up to its first violation.
- * @returns the slowest, and the names of those that were not found
- */
-export function knownFailures(): { readonly row: Row; readonly lost: readonly string[] } {
-  const lost: string[] = [];
-  let slowest = { name: '', seconds: 0 };
-  let count = 0;
-  for (const scenario of loadScenarios([])) {
-    const image = imageOf(scenario);
-    for (const mount of scenario.mounts) {
-      for (const design of DESIGNS) {
-        const expected = expectationOf(scenario, design.id, mount);
-        if (expected === null || !('violates' in expected)) continue;
-        const name = `${scenario.name}:${design.id}@${mountLabel(mount)}`;
-        const subject = subjectOfSession(startSession(scenario, image, design, mount), INVARIANTS);
-        const seconds = cpuSeconds();
-        const { found } = exhaustive(subject, { stopAtFirst: true });
-        const took = seconds();
-        count++;
-        if (found.length === 0) lost.push(name);
-        if (took > slowest.seconds) slowest = { name, seconds: took };
-      }
-    }
-  }
-  const goal = { better: 'lower', floor: 1, target: 0.2 } as const;
-  const row: Row = {
-    what: 'known failures: time to the first violation, slowest',
-    measured: slowest.seconds,
-    unit: 's',
-    goal,
-    note:
-      lost.length === 0
-        ? `${slowest.name}; all ${count} found, default order`
-        : `NOT FOUND: ${lost.join(', ')}`,
-  };
-  return { row, lost };
 }

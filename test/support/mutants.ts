@@ -7,8 +7,9 @@
  *
  * A mutant is made of requests: the op runs as it is, and what it asks for is changed on the way to the engine. So
  * every lock and every question of every design is a site, without a word about mutants in the code. Questions are
- * steps that gave both true and false in some schedule of some scenario; where only one was ever seen, the constant is
- * the code.
+ * steps with a label that ends in a question mark and that gave both true and false in some schedule of some scenario;
+ * where only one was ever seen, the constant is the code. A lock is a site where some scenario has another task that
+ * holds the same lock over several steps, one of the two exclusively; elsewhere nobody could notice.
  *
  * Not mutated: what a step does inside; `trylock`; questions whose answers are not just yes or no.
  */
@@ -89,40 +90,60 @@ function mutated({ kind, frame: where, what, answer }: Mutation): Between {
   };
 }
 
+const BOTH = 3;
+
 /** Collects the sites that a search comes by. */
 class Sites implements Between {
-  readonly locks = new Map<string, Mutation>();
-  readonly answers = new Map<
-    string,
-    { readonly frame: string; readonly what: string; readonly seen: Set<unknown> }
-  >();
+  readonly #locks = new Map<string, { readonly mutation: Mutation; readonly keys: Set<string> }>();
+  readonly #questions = new Map<string, { readonly frame: string; readonly what: string; seen: number }>();
+  /** By lock and task: taken shared, taken exclusively; and the same where it is held over several steps. */
+  readonly #takers = new Map<string, { taken: number; held: number }[]>();
 
-  through(_k: Kernel, request: Request<unknown>, frame: string): Request<unknown> {
-    const { kind, lock, label } = request;
-    if (lock === null) return request;
-    if (kind === 'lock') this.#add({ kind: 'lock', frame, what: lock.class.name, answer: null });
-    if (kind === 'wait') this.#add({ kind: 'section', frame, what: label, answer: null });
+  through(k: Kernel, request: Request<unknown>, frame: string): Request<unknown> {
+    const { kind, lock, label, mode } = request;
+    if (lock === null || (kind !== 'lock' && kind !== 'wait')) return request;
+    const isHeld = kind === 'lock';
+    const mutation: Mutation = isHeld
+      ? { kind: 'lock', frame, what: lock.class.name, answer: null }
+      : { kind: 'section', frame, what: label, answer: null };
+    const key = `${lock.class.id} ${lock.instance} ${lock.index}`;
+    const text = mutationText(mutation);
+    const site = this.#locks.get(text) ?? { mutation, keys: new Set() };
+    this.#locks.set(text, site);
+    site.keys.add(key);
+    const takers = this.#takers.get(key) ?? [];
+    this.#takers.set(key, takers);
+    const taker = (takers[k.task] ??= { taken: 0, held: 0 });
+    const bit = mode === 'shared' ? 1 : 2;
+    taker.taken |= bit;
+    if (isHeld) taker.held |= bit;
     return request;
   }
 
-  #add(mutation: Mutation): void {
-    this.locks.set(mutationText(mutation), mutation);
+  heard({ kind, label }: Request<unknown>, frame: string, value: unknown): void {
+    if (kind !== 'step' || !label.endsWith('?')) return;
+    const key = `${frame} ${label}`;
+    const known = this.#questions.get(key) ?? { frame, what: label, seen: 0 };
+    this.#questions.set(key, known);
+    known.seen |= value === true ? 1 : value === false ? 2 : 4;
   }
 
-  heard({ kind, label }: Request<unknown>, frame: string, value: unknown): void {
-    if (kind !== 'step') return;
-    const key = `${frame} ${label}`;
-    let known = this.answers.get(key);
-    if (known === undefined) this.answers.set(key, (known = { frame, what: label, seen: new Set() }));
-    known.seen.add(value);
+  #isContended(key: string): boolean {
+    const takers = this.#takers.get(key)!;
+    return takers.some(({ held }, holder) =>
+      takers.some(
+        ({ taken }, other) => other !== holder && held !== 0 && taken !== 0 && ((held | taken) & 2) !== 0,
+      ),
+    );
   }
 
   get all(): Mutation[] {
-    const questions = [...this.answers.values()].filter(
-      ({ seen }) => seen.size === 2 && seen.has(true) && seen.has(false),
+    const locks = [...this.#locks.values()].filter(({ keys }) =>
+      [...keys].some((key) => this.#isContended(key)),
     );
+    const questions = [...this.#questions.values()].filter(({ seen }) => seen === BOTH);
     return [
-      ...this.locks.values(),
+      ...locks.map(({ mutation }) => mutation),
       ...questions.flatMap(({ frame, what }) =>
         [true, false].map((answer): Mutation => ({ kind: 'question', frame, what, answer })),
       ),
