@@ -4,8 +4,11 @@
  */
 import { describe, expect, it } from 'vitest';
 import { crashCell, crashStory } from '../src/compare/crash.ts';
-import { asExpected, expectationFor, raceCell } from '../src/compare/race.ts';
-import { parseSchedule } from '../src/explore/schedule.ts';
+import { asExpected, expectationFor, raceCell, tokenOf } from '../src/compare/race.ts';
+import { shrink } from '../src/explore/counterexample.ts';
+import { formatSchedule, parseSchedule } from '../src/explore/schedule.ts';
+import { Walk } from '../src/explore/walk.ts';
+import { INVARIANTS } from '../src/invariants/index.ts';
 import { runSession } from '../src/scenario/run.ts';
 import { expectationOf } from '../src/scenario/schema.ts';
 import { CASES, SCENARIOS } from './support/scenarios.ts';
@@ -41,7 +44,13 @@ describe('recorded verdicts', () => {
     'replaying each violation of $label shows it',
     ({ label, scenario, image, design, mount }) => {
       const { cell, session } = cells.get(label) ?? raceCell(scenario, image, design, mount);
+      const { k, world, specs } = session;
+      const walk = new Walk({ k, world, specs, invariants: INVARIANTS });
       for (const { invariant, schedule, steps } of cell.violations) {
+        // No context switch can be left out, and no two runs of steps be joined.
+        expect(formatSchedule(shrink(walk, parseSchedule(schedule), invariant).schedule)).toBe(schedule);
+        const token = tokenOf(scenario.name, design.id, cell.mount, schedule);
+        expect(token.length, token).toBeLessThanOrEqual(200);
         if (invariant === 'no-deadlock') continue;
         const { findings } = runSession(session, parseSchedule(schedule));
         const found = findings.find(({ kind, id }) => kind === 'invariant' && id === invariant);

@@ -1,3 +1,4 @@
+import { minimalScenario, scenarioFile } from '../../compare/minimal.ts';
 import { reachText } from '../../explore/explore.ts';
 import { mountLabel } from '../../scenario/schema.ts';
 import { startSession } from '../../scenario/session.ts';
@@ -51,6 +52,7 @@ export default defineCommand({
       summary:
         'leave out interleavings that cannot matter; also done when the budget is too small for all of them',
     },
+    minimal: { type: 'flag', summary: 'for each failure, the scenario with the lines that it takes' },
     schedules: { type: 'integer', value: 'N', min: 1, summary: 'how many to try, for the other strategies' },
     depth: {
       type: 'integer',
@@ -87,10 +89,19 @@ export default defineCommand({
     if (searched === undefined) return EXIT.interrupted;
     const { cell } = searched;
     ctx.progress.clear();
+    const minimal = (invariant: string): string => {
+      const what = [imageOf(scenario!), design, mount] as const;
+      const least = minimalScenario(scenario!, ...what, invariant, { stop: () => ctx.signal.aborted });
+      return JSON.stringify(scenarioFile(least, mount), null, 2);
+    };
     if (options.json) ctx.json({ schemaVersion: 1, ...cell });
     else {
       const session = startSession(scenario!, imageOf(scenario!), design, mount);
-      for (const violation of cell.violations) ctx.out(`${storyText(session, cell, violation)}\n`);
+      for (const violation of cell.violations) {
+        ctx.out(`${storyText(session, cell, violation)}\n`);
+        if (options.minimal && !ctx.signal.aborted) ctx.out(`${minimal(violation.invariant)}\n`);
+        await ctx.breathe();
+      }
       const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
       ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachText(cell.reach)})`);
     }
