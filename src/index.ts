@@ -15,6 +15,7 @@ export type { FsPromises, PromiseHandle } from './lab/promises.ts';
 export type { Lanes, Race, RaceCell, RaceOptions, RaceViolation } from './lab/race.ts';
 export type { Stats } from './lab/stats.ts';
 export type { BlockView, CoreFields, FolioView, InodeView } from './lab/views.ts';
+export type { Splat } from './report/lockdep.ts';
 export type { LineResult } from './scenario/ast.ts';
 export { ScenarioError } from './scenario/error.ts';
 export type { MountOption } from './scenario/image.ts';

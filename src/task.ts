@@ -81,6 +81,8 @@ export interface Tracked {
   readonly tracker: Tracker;
 }
 
+const NOTHING: readonly LockRef[] = [];
+
 export class Request<T> {
   readonly kind: RequestKind;
   /** What a trace prints: `BUG_ON(MAY_INLINE_DATA)`, `down_write(&ei->xattr_sem)`, the kernel function. */
@@ -91,6 +93,8 @@ export class Request<T> {
   /** The lock that is taken, tried or released; wait: the one that must be free for `mode`, if it is that. */
   readonly lock: LockRef | null;
   readonly mode: LockMode;
+  /** wait: what lockdep, or the graph of waits, may take it to wait for. */
+  readonly awaits: readonly LockRef[];
   readonly make: (() => Op<T>) | null;
   readonly site: Error | null;
   readonly #tracker: Tracker;
@@ -104,6 +108,7 @@ export class Request<T> {
       ready?: () => boolean;
       lock?: LockRef;
       mode?: LockMode;
+      awaits?: readonly LockRef[];
       make?: () => Op<T>;
     },
   ) {
@@ -113,6 +118,7 @@ export class Request<T> {
     this.ready = what.ready ?? null;
     this.lock = what.lock ?? null;
     this.mode = what.mode ?? 'exclusive';
+    this.awaits = what.awaits ?? NOTHING;
     this.make = what.make ?? null;
     this.#tracker = k.tracker;
     this.site = k.tracker.sites ? new Error(label) : null;
@@ -159,14 +165,23 @@ export function step<T>(k: Tracked, label: string, fn: () => T): Request<T> {
   return direct === undefined ? new Request<T>(k, 'step', label, { fn }) : direct.answer(fn());
 }
 
-/** One atomic step that can run only while `ready()` is true: a wait bit, a completion, a drained transaction. */
-export function waitFor<T = void>(k: Tracked, label: string, ready: () => boolean, fn?: () => T): Request<T> {
+/**
+ * One atomic step that can run only while `ready()` is true: a wait bit, a completion, a drained transaction.
+ * @param awaits  who must let go of it, for lockdep and the graph of waits
+ */
+export function waitFor<T = void>(
+  k: Tracked,
+  label: string,
+  ready: () => boolean,
+  fn?: () => T,
+  ...awaits: readonly LockRef[]
+): Request<T> {
   const { direct } = k.tracker;
   if (direct !== undefined) {
     if (!ready()) throw new WouldBlock(label);
     return direct.answer((fn === undefined ? undefined : fn()) as T);
   }
-  return new Request<T>(k, 'wait', label, fn === undefined ? { ready } : { ready, fn });
+  return new Request<T>(k, 'wait', label, fn === undefined ? { ready, awaits } : { ready, fn, awaits });
 }
 
 /** A kernel function in a frame of its own: when it returns, its locals are forgotten. */

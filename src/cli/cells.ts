@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { type CrashCell, crashCell } from '../compare/crash.ts';
 import { type Cell, type RaceOptions, raceCell } from '../compare/race.ts';
 import type { Design } from '../designs/design.ts';
+import type { LockOrderData } from '../locks/lockdep.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
 import { mountNamed, wordOf } from './designOption.ts';
 import { imageOf } from './images.ts';
@@ -44,6 +45,8 @@ export interface Searched {
   readonly cell: Cell;
   /** The same lanes when power may fail at any step; null where that was not asked. */
   readonly crash: CrashCell | null;
+  /** The orders in which locks were taken, where `lockdep` was asked for. */
+  readonly lockOrder: LockOrderData | null;
 }
 
 /** What all threads see: a word that says stop, and by worker the states of its search. */
@@ -73,8 +76,10 @@ export function searchCell(
     },
   };
   const what = [scenario, imageOf(scenario), design, mountNamed(scenario, mount)] as const;
+  const { cell, lockOrder } = raceCell(...what, options);
   return {
-    cell: raceCell(...what, options).cell,
+    cell,
+    lockOrder,
     crash: how.crash ? crashCell(...what, options).cell : null,
   };
 }

@@ -4,6 +4,7 @@ import type { Design } from '../designs/design.ts';
 import { formatSchedule } from '../explore/schedule.ts';
 import { renderCpuDiagram } from '../report/cpuDiagram.ts';
 import { storyOf } from '../report/story.ts';
+import { traceText } from '../report/traceText.ts';
 import type { MountOption } from '../scenario/image.ts';
 import type { RunResult } from '../scenario/run.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
@@ -43,10 +44,11 @@ export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunO
       findings,
       final,
       unfinished: trace.unfinished.map((task) => trace.lanes[task]!),
+      deadlock: trace.deadlock?.text ?? null,
       trace: { steps: trace.steps.length, digest: trace.digest },
     });
   } else {
-    if (options.trace) for (const line of traceText(result)) ctx.out(line);
+    if (options.trace) for (const line of traceText(trace)) ctx.out(line);
     else printStory(ctx, run, schedule);
   }
   return findings.length > 0 || trace.unfinished.length > 0 ? EXIT.differs : EXIT.ok;
@@ -67,13 +69,7 @@ function printStory(
       ctx.out(`${lane}: ${line} = ${answer}${data === undefined ? '' : `  ${shortHex(data)}`}`);
     }
   }
-  if (trace.unfinished.length > 0) {
-    ctx.out(
-      ctx.style.bad(
-        `no-deadlock: not finished and nobody can run: ${trace.unfinished.map((task) => trace.lanes[task]!).join(', ')}`,
-      ),
-    );
-  }
+  if (trace.deadlock !== null) ctx.out(ctx.style.bad(`no-deadlock: ${trace.deadlock.text}`));
   for (const { kind, id, step, message } of findings)
     ctx.out(ctx.style.bad(`step ${step}: ${kind} ${id}: ${message}`));
   for (const [path, { ino, size, blocks, inline, content }] of Object.entries(final.files)) {
@@ -86,14 +82,3 @@ function printStory(
 
 const shortHex = (hex: string): string =>
   hex.length > 64 ? `${hex.slice(0, 64)}… (${hex.length / 2} bytes)` : hex;
-
-/** One line a step: number, lane, functions, label, what changed. */
-export function traceText({ trace }: RunResult): string[] {
-  return trace.steps.map(({ step, lane, stack, label, changes, effects }) => {
-    const where = stack.slice(1).join(' > ');
-    const changed = changes.map(({ table, key, field }) => `${table}[${key}].${field}`);
-    const found = effects.flatMap((effect) => (effect.type === 'finding' ? [`finding ${effect.id}`] : []));
-    const what = [...changed, ...found].join(' ');
-    return `${String(step).padStart(4)} ${lane.padEnd(8)} ${where}${where === '' ? '' : ': '}${label}${what === '' ? '' : `  {${what}}`}`;
-  });
-}

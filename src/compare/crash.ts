@@ -124,6 +124,7 @@ function oneSchedule(subject: Subject): Exploration {
       halted: walk.halted ? 1 : 0,
       endless: null,
       endStates: [walk.digest()],
+      lockOrder: null,
     };
   });
 }

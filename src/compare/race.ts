@@ -9,6 +9,7 @@ import { type Exploration, type ExploreOptions, explore, type Strategy } from '.
 import { formatSchedule } from '../explore/schedule.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { Invariant } from '../invariants/invariant.ts';
+import type { LockOrderData } from '../locks/lockdep.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { type Expectation, expectationOf, mountLabel, type Scenario } from '../scenario/schema.ts';
 import { type Session, startSession } from '../scenario/session.ts';
@@ -67,6 +68,8 @@ export interface RaceOptions {
   readonly depth?: number;
   /** See `ExploreOptions`. */
   readonly reduce?: boolean | 'auto';
+  /** Fold the locks of what was seen into one graph. */
+  readonly lockdep?: boolean;
   readonly onProgress?: (states: number) => void;
   readonly stop?: () => boolean;
 }
@@ -85,16 +88,17 @@ export function raceCell(
   design: Design,
   mount: readonly MountOption[],
   options: RaceOptions = {},
-): { cell: Cell; session: Session } {
+): { cell: Cell; session: Session; lockOrder: LockOrderData | null } {
   const session = startSession(scenario, image, design, mount);
   session.k.reached.clear();
   const result = explore(
     { k: session.k, world: session.world, specs: session.specs, invariants: INVARIANTS },
-    exploreOptions(scenario, options),
+    { ...exploreOptions(scenario, options), lockdep: options.lockdep ?? false },
   );
   return {
     cell: cellOf(scenario, design, mountLabel(mount), result, session.k.reached, INVARIANTS),
     session,
+    lockOrder: result.lockOrder,
   };
 }
 

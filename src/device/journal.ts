@@ -22,6 +22,7 @@
  */
 import type { Bytes } from '../bytes/bytes.ts';
 import type { Kernel } from '../kernel.ts';
+import { jbd2Handle, journalDone, lockEffect } from '../locks/lock.ts';
 import { type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { type Request, step, waitFor } from '../task.ts';
@@ -43,8 +44,7 @@ export function journalStart(k: Kernel): Request<void> {
       task.handle++;
       if (task.handle > 1 || !k.hasJournal) return;
       k.journal.updates |= 1 << k.task;
-      if (k.sink.listen !== null)
-        k.emit({ type: 'acquire', lock: 'jbd2_handle', mode: 'shared', instance: '0' });
+      if (k.sink.listen !== null) k.emit(lockEffect('acquire', jbd2Handle, 'shared'));
     },
   );
 }
@@ -68,7 +68,7 @@ export function stopHandle(k: Kernel): void {
   task.handle--;
   if (task.handle > 0 || !k.hasJournal) return;
   k.journal.updates &= ~(1 << k.task);
-  if (k.sink.listen !== null) k.emit({ type: 'release', lock: 'jbd2_handle', mode: 'shared', instance: '0' });
+  if (k.sink.listen !== null) k.emit(lockEffect('release', jbd2Handle, 'shared'));
 }
 
 /** Does the journal take another handle, or has this task one to nest in? Inside a step. */
@@ -185,8 +185,11 @@ export function* journalCommit(k: Kernel, files: FileData, flushed = false): Op<
       if (!journal.running) return false;
       journal.committing = true;
       journal.locked = true;
+      if (k.sink.listen !== null) k.emit(lockEffect('acquire', journalDone, 'exclusive'));
       return true;
     },
+    jbd2Handle,
+    journalDone,
   );
   if (!mine) return;
   const ordered = yield* waitFor(
@@ -219,6 +222,7 @@ export function* journalCommit(k: Kernel, files: FileData, flushed = false): Op<
       sb.freed = null;
       return inodes.join(',');
     },
+    jbd2Handle,
   );
   for (const ino of ordered === '' ? [] : ordered.split(',').map(Number)) yield* files.submit(ino);
   yield* step(k, 'write commit record', () => {
@@ -257,7 +261,9 @@ export function* journalCommit(k: Kernel, files: FileData, flushed = false): Op<
     k.journal.log = [...(k.journal.log ?? []), entry];
     if (k.powerFails && !k.mount.barrier) k.journal.unflushed++;
     k.journal.committing = false;
-    if (k.sink.listen !== null) k.emit({ type: 'commit', blocks });
+    if (k.sink.listen === null) return;
+    k.emit({ type: 'commit', blocks });
+    k.emit(lockEffect('release', journalDone, 'exclusive'));
   });
 }
 

@@ -17,6 +17,7 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import type { Kernel } from '../kernel.ts';
+import type { LockEffect } from '../state/effects.ts';
 import type { FlatWorld } from '../state/flat.ts';
 import { wordOf } from '../state/flat.ts';
 import { ForgottenYield, forgotten, type Op, type Request } from '../task.ts';
@@ -63,6 +64,12 @@ export interface Outcome {
   readonly writes: Int32Array;
 }
 
+/** What one run of a step did to locks, and where the task stood afterwards. */
+export interface Move {
+  readonly next: Node;
+  readonly effects: readonly LockEffect[];
+}
+
 /** A task after some results. Fields are cached from the request so that the search looks nowhere else. */
 export class Node {
   readonly id: number;
@@ -88,6 +95,8 @@ export class Node {
   /** Steps: what it did on states that look the same to it. */
   readonly footprints: Footprints = new Footprints();
   readonly outcomes: Outcome[] = [];
+  /** Steps, for lockdep: what they did to locks, each way once. */
+  moves: Move[] | null = null;
 
   /** Children: the two met first, then the others. */
   v0: unknown = undefined;
@@ -317,12 +326,26 @@ export class Automaton {
     return answer.value;
   }
 
+  /** Notes what a step at `node` said of locks. */
+  heard(node: Node, next: Node, effects: readonly LockEffect[]): void {
+    node.moves ??= [];
+    for (const move of node.moves) if (move.next === next && same(move.effects, effects)) return;
+    node.moves.push({ next, effects: [...effects] });
+  }
+
   /** Names of the open kernel functions at a node, outermost first. */
   stack(node: Node): string[] {
     const names: string[] = [];
     for (let { frame } = node; frame.caller !== null; { frame } = frame.caller) names.unshift(frame.name);
     return names;
   }
+}
+
+/** Where a task came from a node, whatever its request gave. */
+export function following(node: Node): Node[] {
+  const all = [node.n0, node.n1, ...(node.primitives?.values() ?? []), ...(node.bytes?.values() ?? [])];
+  if (node.objects !== null) for (const { node: next } of node.objects) all.push(next);
+  return [...new Set(all)].filter((each) => each !== null);
 }
 
 /** Results since the frame of a node began. */

@@ -10,7 +10,6 @@
  * that makes it cheaper. The result is minimal for these moves (no context switch can be left out), not in general.
  */
 import type { Invariant } from '../invariants/invariant.ts';
-import { waitForCycle } from './deadlock.ts';
 import { type Exhausted, exhaustive } from './exhaustive.ts';
 import type { Graph } from './graph.ts';
 import { runsOf, type Schedule } from './schedule.ts';
@@ -197,7 +196,7 @@ type Goal = (walk: Walk, can: number) => string | null;
 
 function goalOf(invariants: readonly Invariant[], id: string): Goal {
   if (id === NO_DEADLOCK)
-    return (walk, can) => (can === 0 && walk.alive !== 0 && !walk.halted ? waitForCycle(walk) : null);
+    return (walk, can) => (can === 0 && walk.alive !== 0 && !walk.halted ? walk.waitForCycle() : null);
   const invariant = invariants.find((each) => each.id === id);
   if (invariant === undefined) throw new Error(`the subject has no invariant ${id}`);
   const { check, when } = invariant;

@@ -15,10 +15,11 @@
  * then states, transitions and schedules are counts of what is left.
  */
 
+import type { LockOrder } from '../locks/lockdep.ts';
 import type { Node } from './automaton.ts';
-import { waitForCycle } from './deadlock.ts';
 import { Futures } from './futures.ts';
 import { Graph } from './graph.ts';
+import { lockOrderOf } from './lockOrder.ts';
 import { checkClosure, checkStep, type Tried } from './paranoid.ts';
 import { PathCounts } from './pathCounts.ts';
 import { MAX_STEPS, NO_DEADLOCK, type Subject } from './subject.ts';
@@ -47,6 +48,8 @@ export interface ExhaustiveOptions {
   readonly graph?: boolean;
   /** Leave out interleavings that cannot matter (`futures.ts`). A bound on preemptions goes before, and there is no graph. */
   readonly reduce?: boolean;
+  /** reduce: the locks of its own walk are added here. */
+  readonly lockOrder?: LockOrder;
   readonly onProgress?: (progress: Progress) => void;
   /** Polled: true ends the search. */
   readonly stop?: () => boolean;
@@ -117,6 +120,7 @@ function reduced(subject: Subject, options: ExhaustiveOptions): Exhausted {
     const { stateBytes } = world;
     const futures = new Futures(walk.haltedAt);
     walk.futures = futures;
+    walk.lockdep = options.lockOrder !== undefined;
     pass(walk, {
       preemptions: 1,
       budget: Math.min(WARM_UP, Math.floor((budget - spent) / 4)),
@@ -126,8 +130,10 @@ function reduced(subject: Subject, options: ExhaustiveOptions): Exhausted {
     while (stateBytes === world.stateBytes) {
       const result = pass(walk, { budget: budget - spent });
       const isRight = futures.stillHold() && stateBytes === world.stateBytes;
-      if (isRight || !result.complete || (stopAtFirst && result.found.length > 0))
+      if (isRight || !result.complete || (stopAtFirst && result.found.length > 0)) {
+        options.lockOrder?.add(lockOrderOf(walk.automaton));
         return { ...result, transitions: spent };
+      }
     }
   }
 }
@@ -469,7 +475,7 @@ class DepthFirst {
     } else if (walk.alive !== 0) {
       this.#deadlocks++;
       const index = this.#ids.length - 1;
-      this.#note(index, state, this.#found[index] === undefined ? waitForCycle(walk) : '', task);
+      this.#note(index, state, this.#found[index] === undefined ? walk.waitForCycle() : '', task);
     } else {
       this.#endStates.add(walk.digest());
       this.#watch.end.forEach(({ check }, i) => {

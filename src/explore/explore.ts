@@ -7,8 +7,10 @@
  *
  * With `stopAtFirst` the exhaustive search looks at schedules with no preemption first, then one, then two, then all.
  */
+import { LockOrder, type LockOrderData } from '../locks/lockdep.ts';
 import { counterexamples, type Story, shrink } from './counterexample.ts';
 import { type Exhausted, exhaustive, type Progress } from './exhaustive.ts';
+import { lockOrderOf } from './lockOrder.ts';
 import { type Sampled, type SampleStrategy, sample } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subject } from './subject.ts';
@@ -35,6 +37,8 @@ export interface ExploreOptions {
    * enough for all of them.
    */
   readonly reduce?: boolean | 'auto';
+  /** Fold the locks of every schedule that was seen into one graph. */
+  readonly lockdep?: boolean;
   /** Check every nth transition against fresh generators. */
   readonly paranoid?: number;
   readonly onProgress?: (progress: Progress) => void;
@@ -80,6 +84,8 @@ export interface Exploration {
   readonly endless: string | null;
   /** Digests of the data when every task had finished, sorted. */
   readonly endStates: readonly string[];
+  /** Which locks were taken under which; null unless `lockdep` was asked for. */
+  readonly lockOrder: LockOrderData | null;
 }
 
 const DEFAULT_BUDGET = 50_000_000;
@@ -89,12 +95,24 @@ const FIRST_BOUNDS = [0, 1, 2];
 
 export function explore(subject: Subject, options: ExploreOptions = {}): Exploration {
   const walk = new Walk(subject);
-  const { strategy = 'exhaustive' } = options;
-  if (strategy !== 'exhaustive' && strategy !== 'one') return sampled(walk, strategy, options);
-  return options.stopAtFirst ? first(walk, options) : searched(walk, options);
+  const { strategy = 'exhaustive', lockdep = false } = options;
+  const lockOrder = new LockOrder();
+  const asked = lockdep ? { ...options, lockOrder } : options;
+  walk.lockdep = lockdep;
+  const found =
+    strategy !== 'exhaustive' && strategy !== 'one'
+      ? sampled(walk, strategy, options)
+      : options.stopAtFirst
+        ? first(walk, asked)
+        : searched(walk, asked);
+  if (lockdep) lockOrder.add(lockOrderOf(walk.automaton));
+  return { ...found, lockOrder: lockdep ? lockOrder.data : null };
 }
 
-function searched(walk: Walk, options: ExploreOptions): Exploration {
+type Found = Omit<Exploration, 'lockOrder'>;
+type Options = ExploreOptions & { readonly lockOrder?: LockOrder };
+
+function searched(walk: Walk, options: Options): Found {
   const { preemptions = null, budget = DEFAULT_BUDGET, reduce = 'auto' } = options;
   const search = (reduced: boolean): Exhausted =>
     exhaustive(walk.subject, { ...options, preemptions, budget, reduce: reduced }, walk);
@@ -109,7 +127,7 @@ function searched(walk: Walk, options: ExploreOptions): Exploration {
 }
 
 /** Fewest preemptions first, until something breaks. */
-function first(walk: Walk, options: ExploreOptions): Exploration {
+function first(walk: Walk, options: Options): Found {
   const { preemptions = null } = options;
   let budget = options.budget ?? DEFAULT_BUDGET;
   const smaller = FIRST_BOUNDS.filter((bound) => preemptions === null || bound < preemptions);
@@ -128,12 +146,7 @@ function first(walk: Walk, options: ExploreOptions): Exploration {
   throw new Error('a list of bounds without its last');
 }
 
-function answer(
-  result: Exhausted,
-  stories: readonly Story[],
-  bound: number | null,
-  reduced: boolean,
-): Exploration {
+function answer(result: Exhausted, stories: readonly Story[], bound: number | null, reduced: boolean): Found {
   const { complete, bounded, schedules, states, transitions, deadlocks, halted, endless, endStates } = result;
   return {
     verdict: stories.length > 0 ? 'violates' : complete ? 'holds' : 'inconclusive',
@@ -154,7 +167,7 @@ function answer(
   };
 }
 
-function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions): Exploration {
+function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions): Found {
   const { seed = 1, schedules = DEFAULT_SCHEDULES, budget = DEFAULT_BUDGET } = options;
   const result: Sampled = sample(walk.subject, { ...options, strategy, seed, schedules, budget }, walk);
   const stories = result.found.map(({ invariant, schedule }) => shrink(walk, schedule, invariant));

@@ -9,7 +9,6 @@
  * Random and PCT miss different bugs: run both. The states met are numbered, and invariants are asked of new ones
  * only. The same seed gives the same schedules on every machine.
  */
-import { waitForCycle } from './deadlock.ts';
 import type { Found, Progress } from './exhaustive.ts';
 import { checkClosure, checkStep } from './paranoid.ts';
 import { Rng } from './rng.ts';
@@ -267,7 +266,7 @@ class Sampler {
       this.#halted++;
     } else if (walk.alive !== 0) {
       this.#deadlocks++;
-      this.#note(this.#ids.length - 1, state, () => waitForCycle(walk));
+      this.#note(this.#ids.length - 1, state, () => walk.waitForCycle());
     } else {
       this.#endStates.add(walk.digest());
       if (number < 0) return;

@@ -9,6 +9,8 @@
  * `sched/execute.ts`; the tests hold the two against each other step by step.
  */
 import type { Kernel } from '../kernel.ts';
+import { waitForCycle } from '../sched/deadlock.ts';
+import type { Effect, LockEffect } from '../state/effects.ts';
 import { type FlatWorld, hex64, wordOf } from '../state/flat.ts';
 import { forgotten, type Tracker } from '../task.ts';
 import {
@@ -61,6 +63,8 @@ export class Walk {
   /** Tasks that wait for all others. */
   readonly #last: number;
 
+  /** Keep what steps say of locks, for `lockOrder.ts`. Set before the first step. */
+  lockdep = false;
   /** Where each task stands. */
   readonly at: Node[];
   /** Digest of where the tasks stand. */
@@ -73,6 +77,11 @@ export class Walk {
   /** Digests by table before a step that is learned. */
   readonly #t1: Int32Array;
   readonly #t2: Int32Array;
+  /** What the step that is being learned says of locks; nobody hears the rest. */
+  readonly #lockEffects: LockEffect[] = [];
+  readonly #hear = (effect: Effect): void => {
+    if ('lock' in effect) this.#lockEffects.push(effect);
+  };
 
   constructor(subject: Subject) {
     this.subject = subject;
@@ -224,16 +233,42 @@ export class Walk {
     this.#t1.set(world.t1);
     this.#t2.set(world.t2);
     world.touched = 0;
-    const value = this.#heard(node, node.fn);
+    const value = this.#heard(node, this.lockdep ? () => this.#listen(node) : node.fn);
     const { touched } = world;
     if (this.#tracker.pending !== null) throw forgotten(this.#tracker.pending);
     const next = this.#after(node, value);
+    if (this.lockdep) this.automaton.heard(node, next, this.#lockEffects);
     // Without the undo log nobody knows what was written: outside `search` nothing is kept.
     if (world.logging && node.outcomes.length < OUTCOMES_MAX) {
       node.footprints.add(touched, this.#t1, this.#t2, node.outcomes.length);
       node.outcomes.push({ next, writes: world.writesSince(mark) });
     }
     this.#move(node, next);
+  }
+
+  /** Runs a step's closure, and keeps what it says of locks. */
+  #listen(node: Node): unknown {
+    const { sink } = this.subject.k;
+    const { listen } = sink;
+    this.#lockEffects.length = 0;
+    sink.listen = this.#hear;
+    try {
+      return node.fn();
+    } finally {
+      sink.listen = listen;
+    }
+  }
+
+  /** Who waits for whom, when nobody can run. */
+  waitForCycle(): string {
+    return waitForCycle(
+      this.k,
+      this.at.map((node, task) => ({
+        name: this.automaton.names[task]!,
+        request: node.request,
+        stack: this.automaton.stack(node),
+      })),
+    );
   }
 
   /** Where a task stands, in words. */

@@ -9,9 +9,16 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { inodeBlock, rawInode, setRawInode } from '../device/buffer.ts';
-import { dirtyMetadata, getInodeWriteAccess, mayStart, updateFsyncTrans } from '../device/journal.ts';
+import {
+  dirtyMetadata,
+  getInodeWriteAccess,
+  hasHandle,
+  mayStart,
+  updateFsyncTrans,
+} from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
+import { jbd2Handle, mightLock } from '../locks/lock.ts';
 import type { Rec } from '../state/tables.ts';
 import { type Request, waitFor } from '../task.ts';
 import { isBlockMapSound } from '../volume/blockMap.ts';
@@ -128,14 +135,19 @@ export function markInodeDirty(k: Kernel, ino: number): void {
 /**
  * New times of a file that is written: the inode goes to the running transaction. Time stands still here and the
  * bytes do not change, but fsync has something to wait for. One step with a handle of its own.
+ * @param then  what the caller says after it, in the same step
  * @source fs/inode.c file_modified, file_update_time; fs/ext4/inode.c ext4_dirty_inode
  */
-export function fileModified(k: Kernel, ino: number): Request<void> {
+export function fileModified(k: Kernel, ino: number, then?: () => void): Request<void> {
   return waitFor(
     k,
     'file_update_time',
     () => mayStart(k),
-    () => markInodeDirty(k, ino),
+    () => {
+      if (k.hasJournal && !hasHandle(k)) mightLock(k, jbd2Handle, 'shared', 'ext4_dirty_inode');
+      markInodeDirty(k, ino);
+      then?.();
+    },
   );
 }
 

@@ -6,7 +6,7 @@
 import { err, isErr, type Result } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
-import { iRwsem, locked } from '../locks/lock.ts';
+import { dirRwsem, locked } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
@@ -67,7 +67,7 @@ export function* readDirectory(k: Kernel, path: string): Op<Result<string[]>> {
   return yield* withPath<string[]>(k, path, function* (ino) {
     const directory = yield* step(k, 'S_ISDIR?', () => isDir(k.inode(ino).mode));
     if (!directory) return err('ENOTDIR');
-    return yield* locked(k, iRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
+    return yield* locked(k, dirRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
   });
 }
 

@@ -10,9 +10,13 @@ import { explore, type Reach, verdictText } from '../explore/explore.ts';
 import { formatSchedule } from '../explore/schedule.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { Invariant } from '../invariants/invariant.ts';
+import { renderCpuDiagram } from '../report/cpuDiagram.ts';
+import { lockdepSplats, type Splat } from '../report/lockdep.ts';
+import { storyOf } from '../report/story.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { parseLane } from '../scenario/lane.ts';
 import { checkModelled, laneTask } from '../scenario/program.ts';
+import { runSession } from '../scenario/run.ts';
 import type { Lane } from '../scenario/schema.ts';
 import { makeKernel, mountOptions, startSession } from '../scenario/session.ts';
 import type { TaskSpec } from '../sched/machine.ts';
@@ -48,6 +52,8 @@ export interface RaceViolation {
   readonly schedule: string;
   readonly preemptions: number;
   readonly steps: number;
+  /** The schedule as a diagram, a column per lane; computed when asked. */
+  story(): string;
 }
 
 export interface RaceCell {
@@ -61,6 +67,8 @@ export interface RaceCell {
   readonly endStates: readonly string[];
   /** One line, with how far the verdict reaches. */
   readonly text: string;
+  /** What lockdep says of the locks of these schedules, and of waits that it does not follow. */
+  readonly lockdep: readonly Splat[];
 }
 
 export interface Race {
@@ -106,18 +114,36 @@ export function race(lanes: Lanes, options: RaceOptions, start: Start, unmounted
       const result = explore(
         { k, world, specs, invariants },
         {
-          ...{ strategy, preemptions, budget },
+          ...{ strategy, preemptions, budget, lockdep: true },
           ...(seed === undefined ? {} : { seed }),
           ...(schedules === undefined ? {} : { schedules }),
         },
       );
-      const violations = result.violations.map((each) => ({
-        invariant: each.invariant,
-        message: each.message,
-        schedule: formatSchedule(each.schedule.map((task) => task - first.length)),
-        preemptions: each.preemptions,
-        steps: each.steps,
-      }));
+      const violations = result.violations.map((each) =>
+        withStory(
+          {
+            invariant: each.invariant,
+            message: each.message,
+            schedule: formatSchedule(each.schedule.map((task) => task - first.length)),
+            preemptions: each.preemptions,
+            steps: each.steps,
+          },
+          () => {
+            const { trace } = runSession(
+              { image, mount: k.mount, design, powerFails: false, world, k, specs },
+              each.schedule,
+            );
+            return renderCpuDiagram(
+              storyOf(trace, {
+                title: `${design.id} breaks ${each.invariant}`,
+                footer: each.message,
+                upTo: Math.max(0, Math.min(each.steps, trace.steps.length) - 1),
+                broken: each.invariant,
+              }),
+            );
+          },
+        ),
+      );
       return {
         design: design.id,
         verdict: result.verdict,
@@ -126,9 +152,15 @@ export function race(lanes: Lanes, options: RaceOptions, start: Start, unmounted
         reach: result.reach,
         endStates: result.endStates,
         text: verdictText(result),
+        lockdep: lockdepSplats(result.lockOrder!, `design ${design.id}`),
       };
     }),
   };
+}
+
+/** The story is no part of the answer: two answers are equal without it, and JSON does not have it. */
+function withStory(violation: Omit<RaceViolation, 'story'>, story: () => string): RaceViolation {
+  return Object.defineProperty(violation, 'story', { value: story }) as RaceViolation;
 }
 
 /** @throws RangeError for an id that no design has */

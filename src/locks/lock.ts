@@ -8,14 +8,15 @@
  *              writer in the queue; that is what makes recursive readers deadlock, as in the kernel)
  *   percpu     percpu_rw_semaphore and freeze levels: same rules
  *   spinlock   exclusive; no step may sleep while one is held
- *   bit        wait bits: folio lock, I_SYNC; exclusive, not tracked by the kernel's lockdep
+ *   bit        wait bits and completions: folio lock, writeback, I_SYNC; exclusive, not tracked by the kernel's lockdep
+ *   map        what lockdep is told of and nobody takes: a lockdep_map without a lock
  *
  * Not verified here: order and context (that is `lockdep.ts`); weak memory (there is none: a step is atomic).
  */
-import type { Effect } from '../state/effects.ts';
+import type { Effect, LockEffect } from '../state/effects.ts';
 import { type LockMode, Request, type Tracked, WouldBlock } from '../task.ts';
 
-export type LockKind = 'rwsem' | 'percpu' | 'spinlock' | 'bit';
+export type LockKind = 'rwsem' | 'percpu' | 'spinlock' | 'bit' | 'map';
 
 export interface LockClass {
   /** Position in `LOCK_CLASSES`; the table key is made of it. */
@@ -38,7 +39,7 @@ const define = <T extends Record<string, Omit<LockClass, 'number' | 'id'>>>(clas
     Object.entries(classes).map(([id, c], number) => [id, Object.freeze({ ...c, id, number })]),
   ) as { readonly [N in keyof T]: LockClass };
 
-/** Every lock the model knows, outermost first. */
+/** Every lock the model knows; `rank` orders them, the place in this list only numbers them. */
 export const LOCK = define({
   s_umount: { name: '&type->s_umount_key', kind: 'rwsem', rank: 1, take: rwsem },
   sb_writers: { name: 'sb_writers', kind: 'percpu', rank: 2, take: bit('sb_start_write', 'sb_end_write') },
@@ -77,7 +78,7 @@ export const LOCK = define({
   },
   jbd2_handle: {
     name: 'jbd2_handle',
-    kind: 'rwsem',
+    kind: 'map',
     rank: 9,
     take: bit('jbd2_journal_start', 'jbd2_journal_stop'),
   },
@@ -90,6 +91,19 @@ export const LOCK = define({
     rank: 14,
     take: bit('spin_lock', 'spin_unlock'),
   },
+  fs_reclaim: {
+    name: 'fs_reclaim',
+    kind: 'map',
+    rank: 7.5,
+    take: bit('fs_reclaim_acquire', 'fs_reclaim_release'),
+  },
+  writeback: {
+    name: 'folio writeback',
+    kind: 'bit',
+    rank: 13,
+    take: bit('folio_wait_writeback', 'folio_end_writeback'),
+  },
+  commit: { name: 'jbd2 commit', kind: 'bit', rank: 6.7, take: bit('jbd2_log_wait_commit', 'journal_done') },
 });
 
 export type LockId = keyof typeof LOCK;
@@ -104,17 +118,35 @@ export interface LockRef {
   readonly instance: number;
   /** Page index of a folio lock, else 0. */
   readonly index: number;
+  /** lockdep's class, as it prints it: the name of the class, or of its key for directories, and the subclass. */
+  readonly key: string;
 }
 
-const ref = (c: LockClass, instance: number, index = 0): LockRef => ({ class: c, instance, index });
+const ref = (c: LockClass, instance: number, index = 0, key: string = c.name): LockRef => ({
+  class: c,
+  instance,
+  index,
+  key,
+});
 
 /** The references of a class; those of small instances are made once. */
-const refs = (c: LockClass): ((instance: number) => LockRef) => {
-  const made = Array.from({ length: 256 }, (_, instance) => ref(c, instance));
-  return (instance) => made[instance] ?? ref(c, instance);
+const refs = (c: LockClass, key: string = c.name): ((instance: number) => LockRef) => {
+  const made = Array.from({ length: 256 }, (_, instance) => ref(c, instance, 0, key));
+  return (instance) => made[instance] ?? ref(c, instance, 0, key);
 };
 
 export const iRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem);
+/** i_rwsem of the second of two files, in inode order. @source fs/inode.c lock_two_nondirectories (I_MUTEX_NONDIR2) */
+export const iRwsemSecond: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${LOCK.i_rwsem.name}/4`);
+/** The key that directories get instead. @source fs/inode.c lockdep_annotate_inode_mutex_key */
+const DIR_KEY = '&type->i_mutex_dir_key';
+/** i_rwsem of a directory: looked through, or removed or moved itself. */
+export const dirRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, DIR_KEY);
+/** i_rwsem of a directory in which a name is made, removed or moved (I_MUTEX_PARENT), and of the second one (I_MUTEX_PARENT2). */
+export const parentRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_KEY}/1`);
+export const secondParentRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_KEY}/5`);
+/** i_rwsem of a directory that moves under its parents' (I_MUTEX_CHILD). */
+export const childRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_KEY}/2`);
 export const mmapLock: (mm: number) => LockRef = refs(LOCK.mmap_lock);
 export const invalidateLock: (ino: number) => LockRef = refs(LOCK.invalidate_lock);
 export const iSync: (ino: number) => LockRef = refs(LOCK.i_sync);
@@ -131,6 +163,12 @@ export const sUmount: LockRef = ref(LOCK.s_umount, 0);
 /** Held by a rename from one directory to another: no directory changes its parent meanwhile. Never shared. */
 export const sVfsRenameMutex: LockRef = ref(LOCK.s_vfs_rename_mutex, 0);
 export const sWritepagesRwsem: LockRef = ref(LOCK.s_writepages_rwsem, 0);
+/** Held shared by an open handle, exclusive by who waits for a commit. @source fs/jbd2/journal.c jbd2_might_wait_for_commit */
+export const jbd2Handle: LockRef = ref(LOCK.jbd2_handle, 0);
+export const fsReclaim: LockRef = ref(LOCK.fs_reclaim, 0);
+export const folioWriteback = (ino: number, index: number): LockRef => ref(LOCK.writeback, ino, index);
+/** Held by the task that carries out a commit. */
+export const journalDone: LockRef = ref(LOCK.commit, 0);
 
 /** What a lock step prints: `down_write(&ei->xattr_sem)`. */
 export function lockLabel(lock: LockRef, mode: LockMode | 'unlock'): string {
@@ -205,6 +243,38 @@ export function lockRelease(record: LockRecord, task: number): boolean {
   return true;
 }
 
+/** Inside a step: says what happens to a lock, to those who listen. */
+export const lockEffect = (
+  type: 'acquire' | 'release' | 'queue',
+  { class: { id }, key, instance, index }: LockRef,
+  mode: LockMode,
+  more: { readonly trylock?: true; readonly frames?: readonly string[] } = {},
+): LockEffect => ({
+  type,
+  lock: id,
+  key,
+  mode,
+  instance: index === 0 ? `${instance}` : `${instance}:${index}`,
+  ...more,
+});
+
+/**
+ * Inside a step: a path that takes the lock and gives it back was here, whether it had to or not.
+ * @param frames  the kernel functions below the step's own that would take it, outermost first
+ * @source include/linux/lockdep.h might_lock, might_lock_read
+ */
+export function mightLock(k: LockHolder, which: LockRef, mode: LockMode, ...frames: readonly string[]): void {
+  const { listen } = k.sink;
+  if (listen === null) return;
+  listen(lockEffect('acquire', which, mode, frames.length === 0 ? {} : { frames }));
+  listen(lockEffect('release', which, mode));
+}
+
+/** Inside a step: memory of the program is touched here and may have to be brought in. @source mm/memory.c __might_fault */
+export function mightFault(k: LockHolder & { readonly mm: number }, ...frames: readonly string[]): void {
+  mightLock(k, mmapLock(k.mm), 'shared', ...frames);
+}
+
 /**
  * A leaf critical section in one step: runs when the lock is free, holds it while `fn` runs, and lets go. Only for
  * sections that take no other lock and touch nothing that others read without this lock.
@@ -228,10 +298,9 @@ export function locked<T>(
     fn: () => {
       const listen = k.sink.listen;
       if (listen === null) return fn();
-      const what = { lock: which.class.id, mode, instance: `${which.instance}` };
-      listen({ type: 'acquire', ...what });
+      listen(lockEffect('acquire', which, mode));
       const value = fn();
-      listen({ type: 'release', ...what });
+      listen(lockEffect('release', which, mode));
       return value;
     },
   });

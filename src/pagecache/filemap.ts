@@ -10,7 +10,7 @@ import { err, isErr, type Result } from '../errno.ts';
 import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { folioLock, iDataSem, invalidateLock, lock, locked, unlock } from '../locks/lock.ts';
+import { folioLock, folioWriteback, iDataSem, invalidateLock, lock, locked, unlock } from '../locks/lock.ts';
 import { modelCheck } from '../model.ts';
 import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
@@ -298,6 +298,7 @@ export function* truncateInodePages(k: Kernel, ino: number, from: number, to: nu
         zeroFolio(k, ino, index, start, end);
         invalidateBuffers(k, ino, index, start, end);
       },
+      folioWriteback(ino, index),
     );
     yield* unlockFolio(k, ino, index);
   }

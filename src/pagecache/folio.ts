@@ -15,7 +15,7 @@ import { Bytes } from '../bytes/bytes.ts';
 import { shouldJournalData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { folioLock, lock, unlock } from '../locks/lock.ts';
+import { folioLock, fsReclaim, lock, mightLock, unlock } from '../locks/lock.ts';
 import { BH, TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
@@ -58,13 +58,18 @@ export function blocksOfPage(k: Kernel, index: number): number[] {
 /**
  * Finds or adds the folio and locks it.
  * @locks   folio lock, held on return
- * @source  mm/filemap.c __filemap_get_folio with FGP_LOCK | FGP_CREAT
+ * @source  mm/filemap.c __filemap_get_folio with FGP_LOCK | FGP_CREAT; mm/page_alloc.c fs_reclaim_acquire
  */
 export function* getFolioLocked(k: Kernel, ino: number, index: number): Op<void> {
   for (;;) {
     yield* step(k, '__filemap_get_folio', () => {
       const folio = k.folio(ino, index);
-      if (!folio.present) folio.present = true;
+      if (folio.present) return;
+      folio.present = true;
+      // A handle makes allocations GFP_NOFS: reclaim does not come back into the file system then.
+      if (k.sink.listen !== null && k.taskRecord(k.task).handle === 0) {
+        mightLock(k, fsReclaim, 'exclusive', 'filemap_alloc_folio');
+      }
     });
     yield* lock(k, folioLock(ino, index));
     const still = yield* step(k, 'folio->mapping still ours?', () => k.folio(ino, index).present);

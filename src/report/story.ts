@@ -9,7 +9,7 @@ import { Bytes } from '../bytes/bytes.ts';
 import { INODE_FLAG } from '../inode/layout.ts';
 import type { FieldChange } from '../state/recording.ts';
 import { BH } from '../state/tables.ts';
-import type { Trace, Transaction } from '../trace/transaction.ts';
+import type { Trace, Transaction, Wait } from '../trace/transaction.ts';
 import type { Diagram, DiagramRow } from './cpuDiagram.ts';
 
 export interface StoryOptions {
@@ -30,7 +30,8 @@ export function storyOf(trace: Trace, options: StoryOptions): Diagram {
   const { upTo = trace.steps.length - 1, frames = 2 } = options;
   const active = [...new Set(trace.steps.slice(0, upTo + 1).map((step) => step.task))].sort((a, b) => a - b);
   const column = new Map(active.map((task, index) => [task, index]));
-  const contended = contendedLocks(trace.steps.slice(0, upTo + 1));
+  const waits = upTo === trace.steps.length - 1 ? (trace.deadlock?.waits ?? []) : [];
+  const contended = contendedLocks(trace.steps.slice(0, upTo + 1), waits);
   const rows: DiagramRow[] = [];
   const width = Math.floor((75 - Math.max(0, active.length - 1)) / Math.max(1, active.length));
   const open = new Map<number, string[]>();
@@ -53,14 +54,23 @@ export function storyOf(trace: Trace, options: StoryOptions): Diagram {
       const texts = fits ? [whole] : [said.label, ...said.facts.map((fact) => `| ${fact}`)];
       for (const text of texts) rows.push({ lane, depth: stack.length, text, mark: 'result' });
     }
+    if (isLast) {
+      for (const { task, label, stack: at } of waits) {
+        const waiter = column.get(task);
+        if (waiter === undefined) continue;
+        const functions = shownStack(at, frames);
+        functions.forEach((text, depth) => {
+          if (open.get(waiter)?.[depth] !== text) rows.push({ lane: waiter, depth, text, mark: 'result' });
+        });
+        rows.push({ lane: waiter, depth: functions.length, text: label, mark: 'wait' });
+      }
+    }
     if (isLast && options.broken !== undefined) {
       const isBug = options.broken === 'bug-on';
-      rows.push({
-        lane,
-        depth: 0,
-        text: `${isBug ? '' : 'broken: '}*** ${options.broken} ***`,
-        mark: isBug ? 'bug' : 'result',
-      });
+      const words = [`${isBug ? '' : 'broken: '}*** ${options.broken} ***`, `*** ${options.broken} ***`];
+      const text =
+        words.find((each) => each.length + (isBug ? 'BUG: '.length : 0) <= width) ?? options.broken;
+      rows.push({ lane, depth: 0, text, mark: isBug ? 'bug' : 'result' });
     }
   }
   return {
@@ -81,8 +91,10 @@ function shownStack(stack: readonly string[], frames: number): string[] {
 }
 
 /** Locks that one lane took while another had asked for it, or that two lanes took at all. */
-function contendedLocks(steps: readonly Transaction[]): ReadonlySet<string> {
+function contendedLocks(steps: readonly Transaction[], waits: readonly Wait[]): ReadonlySet<string> {
   const takers = new Map<string, Set<number>>();
+  for (const { task, lock } of waits)
+    if (lock !== null) takers.set(`${lock.lock} ${lock.instance}`, new Set([task]));
   for (const { task, effects } of steps) {
     for (const effect of effects) {
       if (effect.type !== 'acquire' && effect.type !== 'queue') continue;

@@ -9,7 +9,8 @@ import { checkpoint, hasHandle } from '../device/journal.ts';
 import { type Errno, err, isErr, type Result } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
 import { type Kernel, PAGE_SIZE } from '../kernel.ts';
-import { folioLock, iRwsem, locked, tryLock, unlock } from '../locks/lock.ts';
+import { dirRwsem, folioLock, locked, tryLock, unlock } from '../locks/lock.ts';
+import { RETURN_TO_USER } from '../locks/lockdep.ts';
 import { modelPromise, modelSnapshot, modelSnapshotAll } from '../model.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { unmapFolio } from '../pagecache/rmap.ts';
@@ -77,7 +78,7 @@ type Run = (k: Kernel) => Op<LineOutcome>;
 
 function* runLine(k: Kernel, line: Line, run: Run): Op<void> {
   const outcome = yield* call(k, line.command.verb, () => run(k));
-  yield* step(k, 'return to user space', () => {
+  yield* step(k, RETURN_TO_USER, () => {
     k.warnOn('handle-leak', hasHandle(k));
     k.emit({ type: 'result', line: line.line, text: line.text, result: outcome });
   });
@@ -489,7 +490,7 @@ function prepare(c: Command): Run {
       });
     case 'ls':
       return onPath(c.path, function* (k, ino) {
-        const names = yield* locked(k, iRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
+        const names = yield* locked(k, dirRwsem(ino), 'shared', 'iterate_dir', () => listNames(k, ino));
         return isErr(names) ? failed(names.errno) : { ret: 0, names };
       });
     case 'setfattr': {

@@ -3,7 +3,7 @@
  * machine with live generators and the explorer with memoised ones.
  */
 import type { Kernel } from '../kernel.ts';
-import { lockEnabled, lockRelease, lockTake } from '../locks/lock.ts';
+import { lockEffect, lockEnabled, lockRelease, lockTake, mightLock } from '../locks/lock.ts';
 import { forgotten, type Request } from '../task.ts';
 
 /** May this task take this step now? Reads state only. */
@@ -33,6 +33,7 @@ export function execute(k: Kernel, request: Request<unknown>): unknown {
     case 'step':
       return request.fn!();
     case 'wait':
+      for (const bit of request.awaits) mightLock(k, bit, 'exclusive');
       return request.fn?.();
     case 'lock': {
       const lock = request.lock!;
@@ -47,7 +48,7 @@ export function execute(k: Kernel, request: Request<unknown>): unknown {
       const record = k.lockRecord(lock);
       if (lockEnabled(record, lock.class.kind, request.mode, k.task) !== 'now') return false;
       lockTake(record, request.mode, k.task, 'now');
-      if (k.sink.listen !== null) say(k, request, 'acquire');
+      if (k.sink.listen !== null) k.emit(lockEffect('acquire', lock, request.mode, { trylock: true }));
       return true;
     }
     case 'unlock': {
@@ -62,11 +63,5 @@ export function execute(k: Kernel, request: Request<unknown>): unknown {
 }
 
 function say(k: Kernel, request: Request<unknown>, type: 'acquire' | 'release' | 'queue'): void {
-  const lock = request.lock!;
-  k.emit({
-    type,
-    lock: lock.class.id,
-    mode: request.mode,
-    instance: lock.index === 0 ? `${lock.instance}` : `${lock.instance}:${lock.index}`,
-  });
+  k.emit(lockEffect(type, request.lock!, request.mode));
 }

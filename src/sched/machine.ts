@@ -7,6 +7,7 @@
  */
 import type { Kernel } from '../kernel.ts';
 import { forgotten, type Op, type Request } from '../task.ts';
+import type { Standing } from './deadlock.ts';
 import { enabled, execute, STAYS } from './execute.ts';
 
 export interface TaskSpec {
@@ -98,6 +99,14 @@ export class Machine {
   next(task: number): StepInfo | null {
     const { request, frames } = this.#tasks[task]!;
     return request === null ? null : { task, request, stack: frames.slice(1).map((frame) => frame.name) };
+  }
+
+  /** Where every task stands. */
+  standing(): Standing[] {
+    return this.specs.map(({ name }, task) => {
+      const next = this.next(task);
+      return { name, request: next?.request ?? null, stack: next?.stack ?? [] };
+    });
   }
 
   finished(task: number): boolean {

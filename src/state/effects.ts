@@ -5,13 +5,22 @@
 import type { Bytes } from '../bytes/bytes.ts';
 import type { FindingId } from './findings.ts';
 
+/** What happens to a lock, or to something that is waited for like one. */
+export interface LockEffect {
+  readonly type: 'acquire' | 'release' | 'queue';
+  /** `LockClass.id`, and lockdep's class: `i_rwsem`, `&type->i_mutex_dir_key/1`. */
+  readonly lock: string;
+  readonly key: string;
+  readonly mode: string;
+  readonly instance: string;
+  /** It was tried and would not have waited. */
+  readonly trylock?: true;
+  /** Kernel functions below the step's own, outermost first. */
+  readonly frames?: readonly string[];
+}
+
 export type Effect =
-  | {
-      readonly type: 'acquire' | 'release' | 'queue';
-      readonly lock: string;
-      readonly mode: string;
-      readonly instance: string;
-    }
+  | LockEffect
   | { readonly type: 'finding'; readonly id: FindingId; readonly message: string }
   | { readonly type: 'result'; readonly line: number; readonly text: string; readonly result: LineOutcome }
   | { readonly type: 'reach'; readonly name: string }

@@ -7,8 +7,10 @@
  */
 import type { Patch } from 'immer';
 import type { Kernel } from '../kernel.ts';
+import { lockEffect } from '../locks/lock.ts';
+import { type Standing, waitForCycle } from '../sched/deadlock.ts';
 import { Machine, type TaskSpec } from '../sched/machine.ts';
-import type { Effect } from '../state/effects.ts';
+import type { Effect, LockEffect } from '../state/effects.ts';
 import type { Access, FieldChange, RecordingWorld } from '../state/recording.ts';
 import type { Snapshot } from '../state/world.ts';
 import { ForgottenYield } from '../task.ts';
@@ -42,6 +44,23 @@ export interface Trace {
   readonly digest: string;
   /** Tasks that did not finish: a deadlock or a halted machine. */
   readonly unfinished: readonly number[];
+  /** Tasks are unfinished, nobody can run and no BUG_ON has ended it; else null. */
+  readonly deadlock: Deadlock | null;
+}
+
+export interface Deadlock {
+  /** Who waits for whom, in one sentence a task. */
+  readonly text: string;
+  readonly waits: readonly Wait[];
+}
+
+/** A step that a task will never take. */
+export interface Wait {
+  readonly task: number;
+  readonly label: string;
+  readonly stack: readonly string[];
+  /** The lock that it is for, as effects name it; null for something else. */
+  readonly lock: Pick<LockEffect, 'lock' | 'instance'> | null;
 }
 
 /** Says who goes next, given who may; null stops the run. */
@@ -110,12 +129,26 @@ function recorded(world: RecordingWorld, k: Kernel, specs: readonly TaskSpec[], 
     if (task === null) break;
     machine.resume(task);
   }
+  const unfinished = specs.flatMap((_, task) => (machine.finished(task) ? [] : [task]));
+  const isStuck = unfinished.length > 0 && !k.sb.halted && machine.runnable().length === 0;
   return {
     lanes: specs.map((spec) => spec.name),
     start,
     steps,
     end: world.root,
     digest: world.digest(),
-    unfinished: specs.flatMap((_, task) => (machine.finished(task) ? [] : [task])),
+    unfinished,
+    deadlock: isStuck ? deadlockOf(k, machine.standing()) : null,
+  };
+}
+
+function deadlockOf(k: Kernel, tasks: readonly Standing[]): Deadlock {
+  return {
+    text: waitForCycle(k, tasks),
+    waits: tasks.flatMap(({ request, stack }, task) => {
+      if (request === null) return [];
+      const lock = request.lock === null ? null : lockEffect('queue', request.lock, request.mode);
+      return [{ task, label: request.label, stack, lock }];
+    }),
   };
 }

@@ -24,7 +24,7 @@ import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { fileModified, hasInlineData, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { iRwsem, lock, unlock } from '../locks/lock.ts';
+import { folioWriteback, iRwsem, lock, mightFault, unlock } from '../locks/lock.ts';
 import { modelCheck, modelGrow, modelWrite } from '../model.ts';
 import { lockIfPresent, removeFolio, unlockFolio } from '../pagecache/folio.ts';
 import { folioMapping, unmapFolio } from '../pagecache/rmap.ts';
@@ -114,6 +114,7 @@ function* readRange(
     if (isErr(pins)) return parts.length > 0 ? Bytes.concat(parts) : pins;
     if (pins.length > 0) yield* call(k, 'bio_set_pages_dirty', () => dirtyPinned(k, pins));
     const part = yield* step(k, 'bio', () => {
+      mightFault(k, 'bio_iov_iter_get_pages', 'gup_fast_fallback');
       const bytes = found.state === 'mapped' ? mediumRun(k, at, stop, found.block) : Bytes.zero(stop - at);
       const inside = bytes.slice(0, Math.min(stop, size) - at);
       if (target !== null) writePinned(k, target, pins, inside);
@@ -361,6 +362,7 @@ function* invalidatePages2(k: Kernel, ino: number, from: number, to: number): Op
         removeFolio(k, ino, index);
         return true;
       },
+      folioWriteback(ino, index),
     );
     all &&= gone;
     yield* unlockFolio(k, ino, index);

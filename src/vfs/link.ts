@@ -10,7 +10,7 @@ import { I_BLOCK_SIZE, isDir, isLnk, isReg, S_IFLNK, S_IFMT } from '../inode/lay
 import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { iData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
-import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
+import { iRwsem, lock, parentRwsem, sbWriters, unlock } from '../locks/lock.ts';
 import { modelBirth } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
@@ -35,7 +35,7 @@ export function* filenameCreate(k: Kernel, path: string, wantDir: boolean): Op<R
   if (isErr(parent)) return parent;
   const { dir, name, slash } = parent;
   yield* lock(k, sbWriters, 'shared');
-  yield* lock(k, iRwsem(dir));
+  yield* lock(k, parentRwsem(dir));
   const there = yield* step(k, 'filename_create', () => lookupHeld(k, dir, name));
   const bad = isErr(there) ? there : there !== 0 ? err('EEXIST') : slash && !wantDir ? err('ENOENT') : null;
   if (bad === null) return parent;
@@ -45,7 +45,7 @@ export function* filenameCreate(k: Kernel, path: string, wantDir: boolean): Op<R
 
 /** @source fs/namei.c done_path_create */
 export function* donePathCreate(k: Kernel, dir: number): Op<void> {
-  yield* unlock(k, iRwsem(dir));
+  yield* unlock(k, parentRwsem(dir));
   yield* unlock(k, sbWriters);
 }
 
@@ -63,7 +63,7 @@ export function* unlink(k: Kernel, path: string): Op<Result<void>> {
   }
   const { dir, name, slash } = parent;
   yield* lock(k, sbWriters, 'shared');
-  yield* lock(k, iRwsem(dir));
+  yield* lock(k, parentRwsem(dir));
   const ino = yield* step(k, 'may_delete', (): Result<number> => {
     const found = lookupHeld(k, dir, name);
     if (isErr(found)) return found;
@@ -88,7 +88,7 @@ export function* unlink(k: Kernel, path: string): Op<Result<void>> {
     yield* journalStop(k);
     yield* unlock(k, iRwsem(ino));
   }
-  yield* unlock(k, iRwsem(dir));
+  yield* unlock(k, parentRwsem(dir));
   yield* call(k, 'iput', () => pathPut(k));
   yield* unlock(k, sbWriters);
   return ret;

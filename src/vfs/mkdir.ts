@@ -7,7 +7,7 @@ import { isDir, S_IFDIR } from '../inode/layout.ts';
 import { orphanAdd } from '../inode/orphan.ts';
 import { hasFlag, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
-import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
+import { dirRwsem, lock, parentRwsem, sbWriters, unlock } from '../locks/lock.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { hasFeature } from '../volume/superblock.ts';
@@ -97,7 +97,7 @@ function* rmdirHeld(k: Kernel, path: string): Op<Result<void>> {
   if (isErr(parent)) return parent;
   const { dir, name } = parent;
   yield* lock(k, sbWriters, 'shared');
-  yield* lock(k, iRwsem(dir));
+  yield* lock(k, parentRwsem(dir));
   const ino = yield* step(k, 'may_delete', (): Result<number> => {
     const found = lookupHeld(k, dir, name);
     if (isErr(found)) return found;
@@ -107,7 +107,7 @@ function* rmdirHeld(k: Kernel, path: string): Op<Result<void>> {
   let ret: Result<void> = undefined;
   if (isErr(ino)) ret = ino;
   else {
-    yield* lock(k, iRwsem(ino));
+    yield* lock(k, dirRwsem(ino));
     const empty = yield* step(k, 'ext4_empty_dir', () => isEmptyDirectory(dirSource(k, ino)));
     if (!empty) ret = err('ENOTEMPTY');
     else {
@@ -126,10 +126,10 @@ function* rmdirHeld(k: Kernel, path: string): Op<Result<void>> {
       });
       yield* journalStop(k);
     }
-    yield* unlock(k, iRwsem(ino));
+    yield* unlock(k, dirRwsem(ino));
     yield* call(k, 'd_delete', () => iput(k, ino));
   }
-  yield* unlock(k, iRwsem(dir));
+  yield* unlock(k, parentRwsem(dir));
   yield* unlock(k, sbWriters);
   return ret;
 }

@@ -56,7 +56,7 @@ export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
   const ready = yield* k.hooks.preMmap(k, view);
   if (isErr(ready)) return ready;
   yield* lock(k, mmapLock(k.mm));
-  const hooked = yield* k.hooks.mmap(k, view);
+  const hooked = yield* call(k, 'ext4_file_mmap', () => k.hooks.mmap(k, view));
   if (!isErr(hooked)) {
     yield* step(k, 'vma_link', () => {
       const vma = k.vma(k.mm, slot);

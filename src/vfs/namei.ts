@@ -20,7 +20,7 @@ import { isDir, isLnk, isReg, RESERVED_INO, S_IFREG } from '../inode/layout.ts';
 import { orphanAdd } from '../inode/orphan.ts';
 import { iget, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
-import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
+import { dirRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
 import { modelBirth } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
@@ -292,7 +292,7 @@ export function* openHeld(k: Kernel, path: string, how: OpenHow): Op<Result<Open
     return bad === null ? { ino, dir, name, created: false } : err(bad);
   }
   yield* lock(k, sbWriters, 'shared');
-  yield* lock(k, iRwsem(dir));
+  yield* lock(k, dirRwsem(dir));
   const there = yield* step(k, 'lookup_open', () => lookupHeld(k, dir, name));
   let made: Result<number> = there;
   if (there === 0) {
@@ -306,7 +306,7 @@ export function* openHeld(k: Kernel, path: string, how: OpenHow): Op<Result<Open
     });
     yield* journalStop(k);
   }
-  yield* unlock(k, iRwsem(dir));
+  yield* unlock(k, dirRwsem(dir));
   yield* unlock(k, sbWriters);
   if (isErr(made)) return made;
   // Somebody else made the name meanwhile: it is opened as any other.

@@ -15,7 +15,19 @@ import { err, isErr, type Result } from '../errno.ts';
 import { DIRENT_TYPE, isDir, RESERVED_INO, S_IFCHR } from '../inode/layout.ts';
 import { markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
-import { iRwsem, lock, sbWriters, sVfsRenameMutex, unlock } from '../locks/lock.ts';
+import {
+  childRwsem,
+  dirRwsem,
+  iRwsem,
+  iRwsemSecond,
+  type LockRef,
+  lock,
+  parentRwsem,
+  sbWriters,
+  secondParentRwsem,
+  sVfsRenameMutex,
+  unlock,
+} from '../locks/lock.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { nameBytes } from '../volume/dirent.ts';
@@ -80,7 +92,7 @@ interface LockOrder {
 /** @source fs/namei.c lock_rename, lock_two_directories */
 function* lockRename(k: Kernel, a: number, b: number): Op<Result<LockOrder>> {
   if (a === b) {
-    yield* lock(k, iRwsem(a));
+    yield* lock(k, parentRwsem(a));
     return { first: a, second: a, trap: 0 };
   }
   yield* lock(k, sVfsRenameMutex);
@@ -96,15 +108,15 @@ function* lockRename(k: Kernel, a: number, b: number): Op<Result<LockOrder>> {
     yield* unlock(k, sVfsRenameMutex);
     return order;
   }
-  yield* lock(k, iRwsem(order.first));
-  yield* lock(k, iRwsem(order.second));
+  yield* lock(k, parentRwsem(order.first));
+  yield* lock(k, secondParentRwsem(order.second));
   return order;
 }
 
 function* unlockRename(k: Kernel, a: number, b: number): Op<void> {
-  yield* unlock(k, iRwsem(a));
+  yield* unlock(k, parentRwsem(a));
   if (a === b) return;
-  yield* unlock(k, iRwsem(b));
+  yield* unlock(k, parentRwsem(b));
   yield* unlock(k, sVfsRenameMutex);
 }
 
@@ -161,18 +173,20 @@ function lookBoth(
   return { source, isDirectory, target, targetIsDirectory };
 }
 
-/** Inodes that are locked beside the directories, in order. @source fs/namei.c vfs_rename */
-function childrenOf(both: Renamed, across: boolean, exchange: boolean): number[] {
+/** What is locked beside the directories, in order. @source fs/namei.c vfs_rename, lock_two_nondirectories */
+function childrenOf(both: Renamed, across: boolean, exchange: boolean): LockRef[] {
   const { source, target, isDirectory, targetIsDirectory } = both;
   const directories = [
-    ...(isDirectory && across ? [source] : []),
-    ...(targetIsDirectory && (across || !exchange) ? [target] : []),
+    ...(isDirectory && across ? [childRwsem(source)] : []),
+    ...(targetIsDirectory && (across || !exchange)
+      ? [isDirectory ? dirRwsem(target) : childRwsem(target)]
+      : []),
   ];
   const files = [
     ...(isDirectory ? [] : [source]),
     ...(target === 0 || targetIsDirectory ? [] : [target]),
   ].sort((a, b) => a - b);
-  return [...directories, ...files];
+  return [...directories, ...files.map((file, i) => (i === 0 ? iRwsem(file) : iRwsemSecond(file)))];
 }
 
 function* renameLocked(
@@ -188,7 +202,7 @@ function* renameLocked(
   if (source === target) return;
   const { exchange = false, whiteout = false } = flags;
   const children = childrenOf(both, from.dir !== to.dir, exchange);
-  for (const child of children) yield* lock(k, iRwsem(child));
+  for (const child of children) yield* lock(k, child);
   if (target !== 0 && !exchange && k.mount.autoDaAlloc) {
     const delayed = yield* step(k, 'ext4_alloc_da_blocks', () => k.inode(source).reserved > 0);
     if (delayed) yield* call(k, 'filemap_flush', () => filemapFlush(k, source));
@@ -198,7 +212,7 @@ function* renameLocked(
     ? yield* step(k, 'ext4_cross_rename', () => exchangeEntries(k, from, to, both))
     : yield* step(k, 'ext4_rename', () => renameEntries(k, from, to, both, whiteout));
   yield* journalStop(k);
-  for (const child of children) yield* unlock(k, iRwsem(child));
+  for (const child of children) yield* unlock(k, child);
   if (target !== 0) yield* call(k, 'dput', () => iput(k, target));
   return ret;
 }

@@ -8,7 +8,7 @@ import { bitmapMaxBytes, fileMaxBytes } from '../inode/limits.ts';
 import { fileModified } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { iRwsem, lock, sbWriters, unlock } from '../locks/lock.ts';
+import { iRwsem, lock, mightFault, sbWriters, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot, modelWrite } from '../model.ts';
 import { filemapRead } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
@@ -114,7 +114,7 @@ function* bufferedWrite(
   let count = yield* writeChecks(k, ino, start, data.length);
   if (!isErr(count)) {
     const within = bufferSlice(data, 0, count);
-    yield* fileModified(k, ino);
+    yield* fileModified(k, ino, () => mightFault(k, 'generic_perform_write', 'fault_in_iov_iter_readable'));
     count = yield* call(k, 'generic_perform_write', () => performWrite(k, ino, start, within));
   }
   yield* unlock(k, iRwsem(ino));

@@ -22,7 +22,18 @@ import { shouldJournalData } from '../inode/journalMode.ts';
 import { markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { folioLock, iDataSem, lock, locked, sWritepagesRwsem, unlock } from '../locks/lock.ts';
+import {
+  folioLock,
+  folioWriteback,
+  iDataSem,
+  jbd2Handle,
+  journalDone,
+  lock,
+  lockEffect,
+  locked,
+  sWritepagesRwsem,
+  unlock,
+} from '../locks/lock.ts';
 import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { blocksOfPage, folioData, setFolioDirty, unlockFolio, zeroFolio } from '../pagecache/folio.ts';
 import { journalledBlocks, refileJournalled, switchJournalled } from '../pagecache/journalled.ts';
@@ -357,6 +368,7 @@ function* examine(k: Kernel, ino: number, index: number, wbc: WritebackControl):
       'folio_wait_writeback',
       () => !k.folio(ino, index).writeback,
       () => look(k, ino, index, wbc),
+      folioWriteback(ino, index),
     );
   }
   if (verdict === 'skip') yield* unlockFolio(k, ino, index);
@@ -422,7 +434,10 @@ function submitFolio(k: Kernel, ino: number, index: number): string {
   }
   if (!folio.dirty) folio.tagDirty = false;
   if (!keepTowrite) folio.tagTowrite = false;
-  if (out.length > 0) folio.writeback = folio.tagWriteback = true;
+  if (out.length > 0) {
+    folio.writeback = folio.tagWriteback = true;
+    if (k.sink.listen !== null) k.emit(lockEffect('acquire', folioWriteback(ino, index), 'exclusive'));
+  }
   return out.join(',');
 }
 
@@ -456,6 +471,7 @@ function* ioSubmit(
     yield* step(k, 'folio_end_writeback', () => {
       const folio = k.folio(ino, index);
       folio.writeback = folio.tagWriteback = false;
+      if (k.sink.listen !== null) k.emit(lockEffect('release', folioWriteback(ino, index), 'exclusive'));
     });
   }
 }
@@ -487,8 +503,12 @@ export function* convertUnwritten(
 
 /** Waits until nothing of the range is under writeback. @source mm/filemap.c filemap_fdatawait_range */
 export function waitWriteback(k: Kernel, ino: number) {
-  return waitFor(k, 'filemap_fdatawait', () =>
-    k.folioIndexes(ino).every((index) => !k.folio(ino, index).writeback),
+  return waitFor(
+    k,
+    'filemap_fdatawait',
+    () => k.folioIndexes(ino).every((index) => !k.folio(ino, index).writeback),
+    undefined,
+    folioWriteback(ino, 0),
   );
 }
 
@@ -582,7 +602,14 @@ export function* completeTransaction(k: Kernel, ino: number, datasync: boolean):
   );
   if (age === TX_NONE) return;
   if (age === TX_COMMITTING) {
-    yield* waitFor(k, 'jbd2_log_wait_commit', () => !k.journal.committing);
+    yield* waitFor(
+      k,
+      'jbd2_log_wait_commit',
+      () => !k.journal.committing,
+      undefined,
+      jbd2Handle,
+      journalDone,
+    );
     return;
   }
   yield* commit(k);

@@ -1,5 +1,6 @@
 import { minimalScenario, scenarioFile } from '../../compare/minimal.ts';
 import { reachText } from '../../explore/explore.ts';
+import { isLockdep, lockdepSplats } from '../../report/lockdep.ts';
 import { mountLabel } from '../../scenario/schema.ts';
 import { startSession } from '../../scenario/session.ts';
 import { runCells } from '../cells.ts';
@@ -12,7 +13,7 @@ import { storyText } from '../story.ts';
 
 export default defineCommand({
   about:
-    'Searches the interleavings of one scenario under one design: every broken invariant with its shortest schedule, or how far "holds" reaches.',
+    'Searches the interleavings of one scenario under one design: every broken invariant with its shortest schedule, what lockdep says of the locks on the way, and how far "holds" reaches.',
   operands: ['SCENARIO'],
   options: {
     design: {
@@ -74,6 +75,7 @@ export default defineCommand({
       workers: ctx.workers,
       signal: ctx.signal,
       options: {
+        lockdep: true,
         ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
         ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
         ...(options.budget === undefined ? {} : { budget: options.budget }),
@@ -94,7 +96,8 @@ export default defineCommand({
       const least = minimalScenario(scenario!, ...what, invariant, { stop: () => ctx.signal.aborted });
       return JSON.stringify(scenarioFile(least, mount), null, 2);
     };
-    if (options.json) ctx.json({ schemaVersion: 1, ...cell });
+    const splats = lockdepSplats(searched.lockOrder!, `design ${design.id}, scenario ${scenario!.name}`);
+    if (options.json) ctx.json({ schemaVersion: 1, ...cell, lockdep: splats });
     else {
       const session = startSession(scenario!, imageOf(scenario!), design, mount);
       for (const violation of cell.violations) {
@@ -102,12 +105,14 @@ export default defineCommand({
         if (options.minimal && !ctx.signal.aborted) ctx.out(`${minimal(violation.invariant)}\n`);
         await ctx.breathe();
       }
+      for (const { text } of splats) ctx.out(`${text}\n`);
       const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
       ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachText(cell.reach)})`);
     }
     const never = cell.unreached.join(', ');
     if (never !== '' && !options.json) ctx.out(`no schedule seen reaches ${never}`);
-    if (cell.verdict === 'inconclusive') return EXIT.budget;
-    return cell.verdict === 'violates' || never !== '' ? EXIT.differs : EXIT.ok;
+    const differs = cell.verdict === 'violates' || never !== '' || splats.some(isLockdep);
+    if (cell.verdict === 'inconclusive' && !splats.some(isLockdep)) return EXIT.budget;
+    return differs ? EXIT.differs : EXIT.ok;
   },
 });

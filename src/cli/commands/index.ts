@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'power failure after every step: what recovery gives back',
     load: () => import('./crash.ts'),
   },
+  {
+    name: 'lockdep',
+    summary: 'the order of locks over all schedules, as lockdep reports it',
+    load: () => import('./lockdep.ts'),
+  },
   { name: 'replay', summary: 'one schedule again, from its token', load: () => import('./replay.ts') },
   {
     name: 'scenarios',

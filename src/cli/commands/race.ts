@@ -5,8 +5,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { CrashCell } from '../../compare/crash.ts';
 import { asExpected, type Cell, expectationFor, type Violation } from '../../compare/race.ts';
 import { designById, MAIN_DESIGNS } from '../../designs/index.ts';
+import { reachText } from '../../explore/explore.ts';
+import { LockOrder } from '../../locks/lockdep.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
+import { isLockdep, lockdepSplats, type Splat } from '../../report/lockdep.ts';
 import { renderMatrix, type Verdict } from '../../report/matrix.ts';
+import { renderJunit, renderKtap, type TestCase, type TestSuite } from '../../report/testReport.ts';
 import type { MountOption } from '../../scenario/image.ts';
 import { mountLabel, type Scenario } from '../../scenario/schema.ts';
 import { type Session, startSession } from '../../scenario/session.ts';
@@ -61,13 +65,20 @@ export default defineCommand({
     budget: { type: 'integer', value: 'N', min: 1, summary: 'most transitions of one search' },
     'no-crash': { type: 'flag', summary: 'leave out power failures' },
     update: { type: 'flag', summary: 'write the verdicts into the scenario files, to be reviewed' },
+    format: {
+      type: 'text',
+      value: 'F',
+      choices: ['text', 'ktap', 'junit'],
+      default: 'text',
+      summary: 'the matrix, or a test per scenario, design and mount as KTAP or JUnit XML',
+    },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: [
     'race',
     'race mmap-store-then-fsync --designs all',
     'race --designs mkwrite-convert,./my-design.ts',
-    'race --json',
+    'race --format junit > race.xml',
   ],
   async run(ctx) {
     const designs = await designsOf(ctx.options.designs);
@@ -75,11 +86,13 @@ export default defineCommand({
     if (ctx.options.update && foreign !== undefined)
       throw new UsageError(`--update records the designs of this project, and ${foreign.id} is none`);
     const scenarios = loadScenarios(ctx.operands);
+    const orders = new Map(designs.map((design) => [design.id, new LockOrder()]));
     const asked = cellsOf(scenarios, designs);
     const searched = await runCells(asked, {
       workers: ctx.workers,
       signal: ctx.signal,
       options: {
+        lockdep: true,
         ...(ctx.options.budget === undefined ? {} : { budget: ctx.options.budget }),
         ...(ctx.options.preemptions === undefined ? {} : { preemptions: ctx.options.preemptions }),
       },
@@ -90,7 +103,8 @@ export default defineCommand({
     const raced = asked.flatMap(({ scenario, design, mount: label }, i): Raced[] => {
       const found = searched[i];
       if (found === undefined) return [];
-      const { cell, crash } = found;
+      const { cell, crash, lockOrder } = found;
+      orders.get(design.id)!.add(lockOrder!);
       const mount = mountNamed(scenario, label);
       return [
         {
@@ -104,6 +118,10 @@ export default defineCommand({
       ];
     });
     ctx.progress.clear();
+    const lockdep = [...orders].map(([design, order]) => ({
+      design,
+      splats: lockdepSplats(order.data, `design ${design}`),
+    }));
     if (ctx.options.update) update(raced);
     if (ctx.options.json) {
       ctx.json({
@@ -115,13 +133,21 @@ export default defineCommand({
           asExpected: expected,
           ...(crash === null ? {} : { crash: { ...crash.cell, asExpected: crash.expected } }),
         })),
+        lockdep: lockdep.map(({ design, splats }) => ({
+          design,
+          splats: splats.map(({ text, ...short }) => short),
+        })),
       });
+    } else if (ctx.options.format !== 'text') {
+      const suites = suitesOf(raced);
+      ctx.out((ctx.options.format === 'ktap' ? renderKtap(suites) : renderJunit(suites)).trimEnd());
     } else {
       print(
         ctx,
         raced,
         designs.map((design) => design.id),
       );
+      printLockdep(ctx, lockdep);
     }
     const all = raced.flatMap((each) => (each.crash === null ? [each] : [each, each.crash]));
     if (all.some(({ cell }) => cell.verdict === 'inconclusive')) return EXIT.budget;
@@ -129,6 +155,49 @@ export default defineCommand({
     return differs || vacuous(raced).size > 0 ? EXIT.differs : EXIT.ok;
   },
 });
+
+/** A suite per scenario; what fails comes with its worst story. */
+function suitesOf(raced: readonly Raced[]): TestSuite[] {
+  const suites = new Map<string, TestCase[]>();
+  for (const { scenario, cell, session, expected } of raced) {
+    const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
+    const test = {
+      name: `${cell.design} ${cell.mount}`,
+      message: `${words} (${reachText(cell.reach)})`,
+    };
+    const [worst] = [...cell.violations].sort((a, b) => rank(a.invariant) - rank(b.invariant));
+    const isWrong = expected === false || (expected === null && cell.verdict === 'violates');
+    const outcome = isWrong
+      ? 'fail'
+      : cell.verdict === 'violates'
+        ? 'expected'
+        : cell.verdict === 'inconclusive'
+          ? 'cut'
+          : 'pass';
+    const detail =
+      outcome === 'fail' && worst !== undefined
+        ? { detail: renderCpuDiagram(storyDiagram(session(), cell, worst)) }
+        : {};
+    suites.set(scenario.name, [...(suites.get(scenario.name) ?? []), { ...test, outcome, ...detail }]);
+  }
+  return [...suites].map(([name, cases]) => ({ name, cases }));
+}
+
+/** One line per design: the locks of all its schedules are one graph. */
+function printLockdep(
+  ctx: Pick<Print, 'out' | 'style'>,
+  lockdep: readonly { readonly design: string; readonly splats: readonly Splat[] }[],
+): void {
+  const silent = lockdep.filter(({ splats }) => splats.length === 0).map(({ design }) => design);
+  ctx.out('\nlockdep, one graph per design (ext4lab lockdep prints the reports):');
+  for (const { design, splats } of lockdep) {
+    for (const splat of splats) {
+      const line = `  ${design}: ${splat.summary}`;
+      ctx.out(isLockdep(splat) ? ctx.style.bad(line) : line);
+    }
+  }
+  if (silent.length > 0) ctx.out(`  no complaint: ${silent.join(', ')}`);
+}
 
 type Print = {
   out(text: string): void;

@@ -1,12 +1,22 @@
 /**
  * Deadlocks: unfinished tasks and none can run. The report is the wait-for cycle, from the lock records and the
- * requests that wait.
+ * requests that wait: who waits for what, where, and who has it.
  *
- * A wait that is not for a lock (a bit, a drained transaction) has no holder that can be known: it is reported as
- * it stands, and ends a chain.
+ * A wait that is not for a lock (a bit, the end of a commit) has no holder that can be known, except for open journal
+ * handles; it is reported as it stands, and ends a chain.
  */
-import { lockLabel } from '../locks/lock.ts';
-import type { Walk } from './walk.ts';
+import type { Kernel } from '../kernel.ts';
+import { LOCK, lockLabel } from '../locks/lock.ts';
+import type { Request } from '../task.ts';
+
+/** Where a task stands. */
+export interface Standing {
+  readonly name: string;
+  /** Null: it is finished. */
+  readonly request: Request<unknown> | null;
+  /** Open kernel functions, outermost first, the scenario line before them. */
+  readonly stack: readonly string[];
+}
 
 interface Waiting {
   readonly task: number;
@@ -17,23 +27,30 @@ interface Waiting {
 }
 
 /** One sentence per task that waits: the cycle when there is one, else everybody. */
-export function waitForCycle(walk: Walk): string {
-  const waiting = walk.at.flatMap((node, task) => (node.request === null ? [] : [waitingOf(walk, task)]));
+export function waitForCycle(k: Kernel, tasks: readonly Standing[]): string {
+  const waiting = tasks.flatMap(({ request }, task) =>
+    request === null ? [] : [waitingOf(k, tasks, task, request)],
+  );
   const cycle = findCycle(waiting);
-  const names = walk.automaton.names;
-  const told = cycle ?? waiting;
-  const lines = told.map(({ task, text }) => `${names[task]} waits for ${text}`);
+  const lines = (cycle ?? waiting).map(({ task, text }) => `${tasks[task]!.name} waits for ${text}`);
   return `${cycle === null ? 'nobody can run' : 'deadlock'}: ${lines.join('; ')}`;
 }
 
-function waitingOf(walk: Walk, task: number): Waiting {
-  const request = walk.at[task]!.request!;
-  const { names } = walk.automaton;
-  if (request.lock === null) return { task, text: `'${request.label}'`, holders: [] };
+function waitingOf(k: Kernel, tasks: readonly Standing[], task: number, request: Request<unknown>): Waiting {
+  const members = (mask: number): number[] => tasks.flatMap((_, each) => ((mask >>> each) & 1 ? [each] : []));
+  const name = (each: number): string =>
+    tasks[each]!.request === null ? `${tasks[each]!.name} (finished)` : tasks[each]!.name;
+  const list = (each: readonly number[]): string => each.map(name).join(' and ');
+  const where = tasks[task]!.stack.slice(2).at(-1);
+  const place = where === undefined ? '' : ` in ${where}`;
   const { lock, mode } = request;
-  const record = walk.k.lockRecord(lock);
-  const members = (mask: number): number[] => names.flatMap((_, each) => ((mask >>> each) & 1 ? [each] : []));
-  const list = (tasks: readonly number[]): string => tasks.map((each) => names[each]).join(' and ');
+  if (lock === null) {
+    const drains = request.awaits.some((each) => each.class === LOCK.jbd2_handle);
+    const holders = drains ? members(k.journal.updates & ~(1 << task)) : [];
+    const held = holders.length === 0 ? '' : `, handle held by ${list(holders)}`;
+    return { task, text: `'${request.label}'${place}${held}`, holders };
+  }
+  const record = k.lockRecord(lock);
   const owner = record.owner === 0 ? [] : [record.owner - 1];
   const readers = members(record.readers);
   const queue = members(record.waiters & ~(1 << task));
@@ -45,7 +62,7 @@ function waitingOf(walk: Walk, task: number): Waiting {
   const label =
     request.kind === 'lock' ? lockLabel(lock, mode) : `'${request.label}' under ${lock.class.name}`;
   const instance = lock.class.kind === 'bit' || lock.instance === 0 ? '' : ` of ${lock.instance}`;
-  return { task, text: [`${label}${instance}`, ...reasons].join(', '), holders };
+  return { task, text: [`${label}${instance}${place}`, ...reasons].join(', '), holders };
 }
 
 /** The first cycle, from the lowest task; in the order in which one waits for the next. */
