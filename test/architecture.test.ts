@@ -23,7 +23,7 @@ const BANDS: readonly (readonly string[])[] = [
   ['scenario', 'trace', 'sched'],
   ['compare', 'crash', 'explore'],
   ['report'],
-  ['cli', 'index.ts', 'lab'],
+  ['cli', 'index.ts', 'vitest.ts', 'fastCheck.ts', 'lab'],
 ];
 
 const partOf = (file: string): string => relative(SRC, file).split(/[\\/]/)[0]!;
@@ -83,7 +83,14 @@ describe('imports', () => {
     const names = new Set(
       files.flatMap(importsOf).filter((name) => !name.startsWith('.') && !name.startsWith('node:')),
     );
-    expect([...names].sort()).toEqual(['immer', 'zod']);
+    expect([...names].sort()).toEqual(['fast-check', 'immer', 'vitest', 'zod']);
+    // Two doors of their own, for those who have these packages.
+    const usersOf = (name: string) => files.filter((file) => importsOf(file).includes(name));
+    expect(usersOf('vitest').map((file) => relative(SRC, file))).toEqual(['vitest.ts']);
+    expect(usersOf('fast-check').map((file) => relative(SRC, file))).toEqual(['fastCheck.ts']);
+    expect(
+      files.filter((file) => importsOf(file).some((name) => /\/(vitest|fastCheck)\.ts$/.test(name))),
+    ).toEqual([]);
   });
 });
 

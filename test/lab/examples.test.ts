@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-const EXAMPLES = readdirSync('examples').filter((name) => name.endsWith('.ts'));
+const EXAMPLES = readdirSync('examples').filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'));
 
 afterEach(() => {
   vi.restoreAllMocks();
