@@ -1,7 +1,7 @@
 /**
- * Writes what can be computed of the documentation: whole pages (docs/yield-points.md, docs/layouts.md,
- * docs/fidelity.md, docs/verdicts.md, docs/claims.md) and the parts between `<!-- generated: … -->` and `<!-- end -->` of the others. Tests compare;
- * run this after changing a step, a layout, a scenario, a design or a command, and read the diff.
+ * Writes what can be computed of the documentation: whole pages (`PAGES`) and the parts between
+ * `<!-- generated: … -->` and `<!-- end -->` of the others. Tests compare; run this after changing a step, a layout, a
+ * scenario, a line, a design or a command, and read the diff.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -12,6 +12,7 @@ import { DESIGN_BLOCKS } from './docs/designs.ts';
 import { fidelityPage } from './docs/fidelity.ts';
 import { HOOK_BLOCKS } from './docs/hooks.ts';
 import { layoutsPage } from './docs/layouts.ts';
+import { linesPage } from './docs/lines.ts';
 import { type Block, partsOf, regenerate } from './docs/markers.ts';
 import { ROOT } from './docs/source.ts';
 import { verdictsPage } from './docs/verdicts.ts';
@@ -32,6 +33,7 @@ export const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/yield-points.md': yieldPointsPage,
   'docs/layouts.md': layoutsPage,
   'docs/fidelity.md': fidelityPage,
+  'docs/lines.md': linesPage,
   'docs/verdicts.md': verdictsPage,
   'docs/claims.md': claimsPage,
 };

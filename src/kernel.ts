@@ -51,6 +51,16 @@ export interface KernelSetup {
   readonly generation: number;
   /** Power may fail at any step: what no flush has followed is kept apart, and the plain model keeps its past. */
   readonly powerFails?: boolean;
+  /** A lane is the flusher; left out: nobody waits for one. */
+  readonly flusher?: FlusherSetup;
+}
+
+/** What a flusher lane needs to know. */
+export interface FlusherSetup {
+  /** Tasks that it works for, and that wait for it; when all have ended it ends, too. */
+  readonly lanes: readonly number[];
+  /** Most dirty pages before who dirties more has to wait; null: no limit. */
+  readonly dirtyLimit: number | null;
 }
 
 /** What all views of one kernel share. */
@@ -185,8 +195,24 @@ export class Kernel implements Tracked {
   get powerFails(): boolean {
     return this.setup.powerFails === true;
   }
+  get flusher(): FlusherSetup | undefined {
+    return this.setup.flusher;
+  }
   get hasJournal(): boolean {
     return this.geo.hasJournal;
+  }
+
+  /**
+   * Does this allocation of memory fail? The one that `@fail-alloc` chose does. Inside a step.
+   * @source lib/fault-inject.c should_fail
+   */
+  allocFails(): boolean {
+    const task = this.taskRecord(this.task);
+    if (task.failAlloc === 0) return false;
+    task.failAlloc--;
+    if (task.failAlloc > 0) return false;
+    this.reach('allocation-failed');
+    return true;
   }
 
   // ---- saying what happened; inside a step

@@ -57,6 +57,8 @@ for name, result, arguments in [
     ("syncfs", INT, [INT]),
     ("mremap", PTR, [PTR, SIZE, SIZE, INT]),
     ("madvise", INT, [PTR, SIZE, INT]),
+    ("swapon", INT, [ctypes.c_char_p, INT]),
+    ("swapoff", INT, [ctypes.c_char_p]),
     ("mount", INT, [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]),
     ("umount2", INT, [ctypes.c_char_p, INT]),
     ("unshare", INT, [INT]),
@@ -817,6 +819,16 @@ class Run:
             return {"ret": os.pwrite(memory, data, mapping.at(c["offset"], c["length"], "@gup"))}
         finally:
             os.close(memory)
+
+    def do_at_swapon(self, lane, c):
+        """Given back at once where it succeeds."""
+
+        def swap(name, folder):
+            where = f"/proc/self/fd/{folder}/{name}".encode()
+            checked(libc.swapon(where, 0))
+            checked(libc.swapoff(where))
+
+        return self.at(c["path"], swap)
 
     def do_at_flush(self, lane, c):
         """A pass of the flusher: pages of every known file in inode order, deleted ones that a lane holds included, then

@@ -116,11 +116,13 @@ export function takeRun(k: Kernel, ino: number, start: number, count: number): v
   k.inode(ino).blocks += (k.blockSize / 512) * count;
 }
 
-/**
- * Is delayed allocation too risky now? The kernel also starts the flusher here when half of what is free is
- * promised; that wait is not modelled.
- * @source fs/ext4/inode.c ext4_nonda_switch
- */
+/** Is half of what is free promised? Time to have the flusher write. Inside a step. @source fs/ext4/inode.c ext4_nonda_switch */
+export function isMostlyPromised(k: Kernel): boolean {
+  const { freeBlocks, dirtyBlocks } = k.sb;
+  return dirtyBlocks > 0 && freeBlocks < 2 * dirtyBlocks;
+}
+
+/** Is delayed allocation too risky now? Inside a step. @source fs/ext4/inode.c ext4_nonda_switch */
 export function nondaSwitch(k: Kernel): boolean {
   const { freeBlocks, dirtyBlocks } = k.sb;
   return 2 * freeBlocks < 3 * dirtyBlocks || freeBlocks < dirtyBlocks + FREECLUSTERS_WATERMARK;

@@ -127,7 +127,7 @@ export interface CreateFlags {
 
 /**
  * @param length  blocks; the mapping may be shorter
- * @returns       a mapping; for `create`, ENOSPC
+ * @returns       a mapping; for `create`, ENOSPC, ENOMEM
  * @locks   i_data_sem shared, then exclusive to allocate; a handle for `create`
  * @source  fs/ext4/inode.c ext4_map_blocks
  */
@@ -148,7 +148,8 @@ export function* mapBlocks(
   if (isErr(found) || !flags.create) return found;
   if (found.state === 'mapped' && !flags.convertUnwritten) return found;
   return yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_map_create_blocks', () =>
-    createBlock(k, ino, lblk, flags, found.length),
+    // ext4_find_extent allocates the path; writeback would only try again.
+    !flags.nofail && k.allocFails() ? err('ENOMEM') : createBlock(k, ino, lblk, flags, found.length),
   );
 }
 

@@ -23,7 +23,7 @@
 import type { Bytes } from '../bytes/bytes.ts';
 import type { Kernel } from '../kernel.ts';
 import { jbd2Handle, journalDone, lockEffect } from '../locks/lock.ts';
-import { type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
+import { FROZEN, type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { type Request, step, waitFor } from '../task.ts';
 import { bufferBytes, dirtyBuffers, inodeBlock, writeBuffer } from './buffer.ts';
@@ -40,6 +40,7 @@ export function journalStart(k: Kernel): Request<void> {
     'jbd2_journal_start',
     () => mayStart(k),
     () => {
+      k.warnOn('start-while-frozen', k.journal.frozen === FROZEN.complete);
       const task = k.taskRecord(k.task);
       task.handle++;
       if (task.handle > 1 || !k.hasJournal) return;

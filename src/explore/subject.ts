@@ -18,8 +18,7 @@ export interface Subject {
   readonly invariants: readonly Invariant[];
 }
 
-/** Sets of tasks are masks of one 32-bit word. */
-export const MAX_TASKS = 30;
+export { MAX_TASKS } from '../locks/lock.ts';
 
 /** The violation that needs no invariant: unfinished tasks and none can run. */
 export const NO_DEADLOCK = 'no-deadlock';

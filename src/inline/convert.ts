@@ -74,12 +74,13 @@ export function* throughPageCache(k: Kernel, ino: number, flush: Flush): Op<Resu
 /**
  * INLINE → PENDING from a fault or a growing truncate: a delayed block under folio 0, decided under the folio lock and
  * xattr_sem exclusive. MAYBE → BLOCK under the same locks.
- * @returns ENOSPC when no block can be promised
+ * @returns ENOSPC when no block can be promised, ENOMEM
  * @locks   folio 0 ▸ xattr_sem exclusive ▸ i_data_sem
  */
 export function* pendingAtFault(k: Kernel, ino: number): Op<Result<void>> {
   if (yield* isBlockFile(k, ino)) return;
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  if (isErr(got)) return got;
   yield* lock(k, xattrSem(ino));
   const size = yield* step(k, 'inline under the folio lock?', () => {
     const inode = k.inode(ino);
@@ -114,7 +115,7 @@ export function* pendingAtFault(k: Kernel, ino: number): Op<Result<void>> {
  * A block off-tree takes the bytes and reaches the medium; then one handle destroys the inline data and maps the
  * block. A failure before the switch leaves the inode as it was. The folio lock is held only to read the folio in: a
  * write(2) may stand between begin and end when the switch comes.
- * @returns ENOSPC
+ * @returns ENOSPC, ENOMEM
  * @locks   handle ▸ (folio 0) ▸ xattr_sem exclusive ▸ i_data_sem
  */
 export function* allocateFirst(k: Kernel, ino: number, flush: Flush): Op<Result<void>> {
@@ -126,7 +127,11 @@ export function* allocateFirst(k: Kernel, ino: number, flush: Flush): Op<Result<
     if (!still) return;
   }
   yield* journalStart(k);
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  if (isErr(got)) {
+    yield* journalStop(k);
+    return got;
+  }
   yield* unlockFolio(k, ino, 0);
   const block = yield* locked(k, iDataSem(ino), 'exclusive', 'ext4_mb_new_block', () =>
     newBlock(k, ino, false),

@@ -93,6 +93,7 @@ export function createInlineData(k: Kernel, ino: number, length: number): Result
 function updateInlineData(k: Kernel, ino: number, length: number): Result<void> {
   const inode = k.inode(ino);
   if (length <= inode.inlineSize) return;
+  if (k.allocFails()) return err('ENOMEM');
   getInodeWriteAccess(k, ino);
   const grown = raw.updateInlineData(rawInode(k, ino), placeOf(k, ino), length);
   if (isErr(grown)) return grown;
@@ -223,8 +224,12 @@ export function* daWriteInlineDataBegin(k: Kernel, ino: number, end: number): Op
 }
 
 /** The common end of both inline write_begins: folio 0, filled. The caller has a handle; on 'blocks' it is stopped. */
-function* grabInlineFolio(k: Kernel, ino: number): Op<InlineBegin> {
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+function* grabInlineFolio(k: Kernel, ino: number): Op<Result<InlineBegin>> {
+  const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  if (isErr(got)) {
+    yield* journalStop(k);
+    return got;
+  }
   const still = yield* locked(k, xattrSem(ino), 'shared', 'ext4_read_inline_folio', () => {
     if (!hasInlineData(k, ino) || !k.hooks.stillInline(k, ino)) return false;
     if (!k.folio(ino, 0).uptodate) readInlineFolio(k, ino, 0);
@@ -244,7 +249,8 @@ function* grabInlineFolio(k: Kernel, ino: number): Op<InlineBegin> {
  * @source  fs/ext4/inline.c ext4_da_convert_inline_data_to_extent
  */
 export function* daConvertInlineDataToExtent(k: Kernel, ino: number): Op<Result<InlineBegin>> {
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  if (isErr(got)) return got;
   yield* lock(k, xattrSem(ino), 'shared');
   const inlineSize = yield* step(k, 'ext4_has_inline_data?', () => {
     const inode = k.inode(ino);
@@ -315,7 +321,11 @@ export function* convertInlineDataToExtent(k: Kernel, ino: number): Op<Result<vo
   });
   if (!inline) return;
   yield* journalStart(k);
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
+  if (isErr(got)) {
+    yield* journalStop(k);
+    return got;
+  }
   yield* lock(k, xattrSem(ino));
   const size = yield* step(k, 'still inline?', () => {
     if (!hasInlineData(k, ino)) return 0;
@@ -436,7 +446,10 @@ export function* convertInlineData(
 
 /** @source fs/ext4/inline.c ext4_convert_inline_data_nolock */
 function* convertInlineDataNolock(k: Kernel, ino: number): Op<Result<void>> {
-  const saved = yield* step(k, 'ext4_read_inline_data', () => inlineBytes(k, ino, k.inode(ino).inlineSize));
+  const saved = yield* step(k, 'ext4_read_inline_data', () =>
+    k.allocFails() ? null : inlineBytes(k, ino, k.inode(ino).inlineSize),
+  );
+  if (saved === null) return err('ENOMEM');
   yield* destroyInlineDataNolock(k, ino);
   const mapped = yield* call(k, 'ext4_map_blocks', () =>
     mapBlocks(k, ino, 0, { create: true, unwritten: false }),

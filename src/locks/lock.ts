@@ -109,6 +109,9 @@ export const LOCK = define({
 export type LockId = keyof typeof LOCK;
 export const LOCK_CLASSES: readonly LockClass[] = Object.values(LOCK);
 
+/** Tasks fit the masks of a lock; the bit above is nobody's. */
+export const MAX_TASKS = 30;
+
 /** Instances per class: inode numbers and mm numbers stay below this. */
 export const LOCK_SPAN = 65536;
 

@@ -9,7 +9,7 @@
  * Locks: mmap_lock shared around a fault ▸ invalidate_lock shared ▸ folio lock. The store itself holds nothing: it
  * may come after a truncate or a write-protect, and then it faults again.
  *
- * Not modelled: per-VMA locks (they behave as mmap_lock shared here), huge pages, swap, dirty throttling.
+ * Not modelled: per-VMA locks (they behave as mmap_lock shared here), huge pages, swap.
  */
 import type { Bytes } from '../bytes/bytes.ts';
 import { isErr } from '../errno.ts';
@@ -23,9 +23,10 @@ import { call, step } from '../task.ts';
 import { mmapReadAround, type ReadInlineFolio, readFolio } from './filemap.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from './folio.ts';
 import { clearPte } from './rmap.ts';
+import { balanceDirtyPages, isThrottled } from './throttle.ts';
 
 /** What a fault came to. `retry`: look at the PTE again. `…-released`: mmap_lock is given back already. */
-export type FaultResult = 'done' | 'retry' | 'sigbus' | 'retry-released' | 'sigbus-released';
+export type FaultResult = 'done' | 'retry' | 'sigbus' | `${'done' | 'retry' | 'sigbus'}-released`;
 
 /** Pages of address space between two mappings. */
 const VMA_SPAN = 0x10000;
@@ -55,7 +56,12 @@ function* filemapFault(k: Kernel, ino: number, index: number, inline: ReadInline
     if (state === 'sigbus') return 'sigbus';
     if (state === 'read') {
       yield* lock(k, invalidateLock(ino), 'shared');
-      yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      if (isErr(got)) {
+        // VM_FAULT_OOM: the program runs into the fault again.
+        yield* unlock(k, invalidateLock(ino));
+        return 'retry';
+      }
       const uptodate = yield* step(k, 'folio_test_uptodate?', () => {
         if (!k.folio(ino, index).uptodate) mmapReadAround(k, ino, index);
         return k.folio(ino, index).uptodate;
@@ -104,6 +110,7 @@ export function* handleFault(
 ): Op<FaultResult> {
   yield* lock(k, mmapLock(k.mm), 'shared');
   const result = yield* faultHeld(k, slot, page, write, inline, true);
+  if (result === 'done-released') return 'done';
   if (result === 'retry-released') return 'retry';
   if (result === 'sigbus-released') return 'sigbus';
   yield* unlock(k, mmapLock(k.mm));
@@ -152,7 +159,10 @@ export function* faultHeld(
   return result;
 }
 
-/** page_mkwrite, then the writable and dirty PTE and fault_dirty_shared_page. @source mm/memory.c do_page_mkwrite */
+/**
+ * page_mkwrite, then the writable and dirty PTE, then dirty throttling, without mmap_lock where it may be given back.
+ * @source mm/memory.c do_page_mkwrite, fault_dirty_shared_page
+ */
 function* doPageMkwrite(
   k: Kernel,
   slot: number,
@@ -174,7 +184,10 @@ function* doPageMkwrite(
     return true;
   });
   yield* unlockFolio(k, vma.ino, index);
-  return ours ? 'done' : 'retry';
+  if (!ours || !isThrottled(k)) return ours ? 'done' : 'retry';
+  if (allowRetry) yield* unlock(k, mmapLock(k.mm));
+  yield* call(k, 'balance_dirty_pages_ratelimited', () => balanceDirtyPages(k));
+  return allowRetry ? 'done-released' : 'done';
 }
 
 /** Inside a step: stores bytes inside one page as its PTE lets it; false when it would fault. */

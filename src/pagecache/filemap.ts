@@ -163,7 +163,11 @@ export function* filemapGetPage(
     if (state === 'ready') return;
     yield* lock(k, invalidateLock(ino), 'shared');
     if (state === 'absent') {
-      yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      if (isErr(got)) {
+        yield* unlock(k, invalidateLock(ino));
+        return got;
+      }
     } else {
       yield* lock(k, folioLock(ino, index));
     }

@@ -12,6 +12,7 @@
  * waits for nothing, as on most disks.
  */
 import { Bytes } from '../bytes/bytes.ts';
+import { err, type Result } from '../errno.ts';
 import { shouldJournalData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
@@ -57,20 +58,24 @@ export function blocksOfPage(k: Kernel, index: number): number[] {
 
 /**
  * Finds or adds the folio and locks it.
+ * @returns ENOMEM, with no lock held
  * @locks   folio lock, held on return
  * @source  mm/filemap.c __filemap_get_folio with FGP_LOCK | FGP_CREAT; mm/page_alloc.c fs_reclaim_acquire
  */
-export function* getFolioLocked(k: Kernel, ino: number, index: number): Op<void> {
+export function* getFolioLocked(k: Kernel, ino: number, index: number): Op<Result<void>> {
   for (;;) {
-    yield* step(k, '__filemap_get_folio', () => {
+    const found = yield* step(k, '__filemap_get_folio', () => {
       const folio = k.folio(ino, index);
-      if (folio.present) return;
+      if (folio.present) return true;
+      if (k.allocFails()) return false;
       folio.present = true;
       // A handle makes allocations GFP_NOFS: reclaim does not come back into the file system then.
       if (k.sink.listen !== null && k.taskRecord(k.task).handle === 0) {
         mightLock(k, fsReclaim, 'exclusive', 'filemap_alloc_folio');
       }
+      return true;
     });
+    if (!found) return err('ENOMEM');
     yield* lock(k, folioLock(ino, index));
     const still = yield* step(k, 'folio->mapping still ours?', () => k.folio(ino, index).present);
     if (still) return;

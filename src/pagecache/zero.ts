@@ -89,7 +89,8 @@ export function* zeroPartialBlocks(k: Kernel, ino: number, from: number, to: num
 export function* blockZeroPageRange(k: Kernel, ino: number, from: number, length: number): Op<Result<void>> {
   const index = pageOf(from);
   const lblk = Math.floor(from / k.blockSize);
-  yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+  const found = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+  if (isErr(found)) return found;
   const mapped = yield* step(k, 'buffer_mapped?', () => {
     createEmptyBuffers(k, ino, index);
     return (k.fbuf(ino, lblk).state & BH.mapped) !== 0;

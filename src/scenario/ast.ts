@@ -111,6 +111,13 @@ export type Command =
   | { verb: '@remount' }
   | { verb: '@crash' }
   | { verb: '@verity'; path: string }
+  | { verb: '@freeze' }
+  | { verb: '@thaw' }
+  | { verb: '@swapon'; path: string }
+  /** The flusher as a lane of its own, for as long as the other lanes run. */
+  | { verb: '@flusher' }
+  /** The `nth` allocation of memory of the next line fails. */
+  | { verb: '@fail-alloc'; nth: number }
   /** A store into the current mapping by get_user_pages that may not retry, as ptrace does it; `data` is hex. */
   | { verb: '@gup'; offset: number; length: number; data: string };
 

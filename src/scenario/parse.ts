@@ -57,10 +57,44 @@ export function parseLine(text: string, place: Place): Line {
   return { lane: place.lane, line: place.line, text, command };
 }
 
-/** Every verb a line may begin with, in the order of the help text. */
-export function verbs(): { readonly verb: Verb; readonly usage: string }[] {
-  return (Object.keys(GRAMMAR) as Verb[]).map((verb) => ({ verb, usage: GRAMMAR[verb].usage }));
+/** A verb and what it does; nothing where xfs_io or the shell say so. */
+export interface VerbHelp {
+  readonly verb: Verb;
+  readonly usage: string;
+  readonly about: string;
 }
+
+/** Every verb a line may begin with, in the order of the help text. */
+export function verbs(): VerbHelp[] {
+  return (Object.keys(GRAMMAR) as Verb[]).map((verb) => ({
+    verb,
+    usage: GRAMMAR[verb].usage,
+    about: ABOUT[verb] ?? '',
+  }));
+}
+
+/** What no manual of xfs_io or the shell says. */
+const ABOUT: Partial<Record<Verb, string>> = {
+  pwrite: '-x: literal data; -m: the bytes of the current mapping, from byte SRC of its file on',
+  pread: '-m: into the current mapping, from byte DST of its file on',
+  mmap: '-p: MAP_PRIVATE',
+  mwrite: '-x: literal data',
+  mprotect: 'changes the current mapping; without a letter PROT_NONE',
+  '@writepages': 'writes the pages of a file and waits, as sync_file_range(2) with every flag',
+  '@flush': 'the flusher goes once over every dirty inode, then over the block device',
+  '@commit': 'jbd2 commits the running transaction, ordered data first',
+  '@reclaim': 'kswapd: unmaps the pages of a file and drops what is clean',
+  '@drop_caches': 'drops clean pages, unused inodes, clean buffers',
+  '@remount': 'unmounts, checks the volume, mounts',
+  '@crash': 'power failure, recovery, mount',
+  '@freeze': 'FIFREEZE: writers, then faults, then the file system itself',
+  '@thaw': 'FITHAW, of whoever froze',
+  '@swapon': 'swapon(2), and swapoff(2) at once where it succeeds',
+  '@flusher':
+    'a lane of its own: writes whenever a throttled or short-of-space task waits for it; ends with the others',
+  '@fail-alloc': 'the NTH allocation of memory of the next line fails',
+  '@gup': 'stores into the current mapping as ptrace does: get_user_pages that may not retry its fault',
+};
 
 interface Grammar {
   readonly usage: string;
@@ -498,6 +532,20 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
   '@remount': bare('@remount'),
   '@crash': bare('@crash'),
   '@verity': onPath('@verity'),
+  '@freeze': bare('@freeze'),
+  '@thaw': bare('@thaw'),
+  '@swapon': onPath('@swapon'),
+  '@flusher': bare('@flusher'),
+  '@fail-alloc': {
+    usage: '@fail-alloc NTH',
+    build(args) {
+      const [word] = args.operands('NTH');
+      const nth = args.index(word!);
+      return nth > 0
+        ? { verb: '@fail-alloc', nth }
+        : args.fail('allocations are counted from 1', undefined, word!);
+    },
+  },
   '@gup': {
     usage: '@gup [-S seed | -x HEX] off len',
     values: { S: 'seed', x: 'hex' },
@@ -506,8 +554,27 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
 };
 
 type BareVerb = Extract<Command, { verb: 'close' | 'munmap' | 'stat' | 'fsync' | 'sync' | '@flush' }>['verb'];
-type AnyBareVerb = BareVerb | 'fdatasync' | 'syncfs' | '@commit' | '@drop_caches' | '@remount' | '@crash';
-type PathVerb = 'rmdir' | 'rm' | 'flink' | 'readlink' | 'ls' | '@writepages' | '@reclaim' | '@verity';
+type AnyBareVerb =
+  | BareVerb
+  | 'fdatasync'
+  | 'syncfs'
+  | '@commit'
+  | '@drop_caches'
+  | '@remount'
+  | '@crash'
+  | '@freeze'
+  | '@thaw'
+  | '@flusher';
+type PathVerb =
+  | 'rmdir'
+  | 'rm'
+  | 'flink'
+  | 'readlink'
+  | 'ls'
+  | '@writepages'
+  | '@reclaim'
+  | '@verity'
+  | '@swapon';
 type RangeVerb = 'fpunch' | 'fcollapse' | 'finsert';
 
 function bare(verb: AnyBareVerb): Grammar {

@@ -5,15 +5,14 @@
  * exit does; `@remount` and `@crash` do the same to their own lane first.
  */
 import { Bytes } from '../bytes/bytes.ts';
-import { checkpoint, hasHandle } from '../device/journal.ts';
-import { type Errno, err, isErr, type Result } from '../errno.ts';
+import { hasHandle } from '../device/journal.ts';
+import { type Errno, isErr } from '../errno.ts';
 import { isDir } from '../inode/layout.ts';
 import { type Kernel, PAGE_SIZE } from '../kernel.ts';
-import { dirRwsem, folioLock, locked, tryLock, unlock } from '../locks/lock.ts';
+import { dirRwsem, locked } from '../locks/lock.ts';
 import { RETURN_TO_USER } from '../locks/lockdep.ts';
 import { modelPromise, modelSnapshot, modelSnapshotAll } from '../model.ts';
-import { removeFolio } from '../pagecache/folio.ts';
-import { unmapFolio } from '../pagecache/rmap.ts';
+import { isThrottled } from '../pagecache/throttle.ts';
 import type { TaskSpec } from '../sched/machine.ts';
 import type { LineOutcome } from '../state/effects.ts';
 import type { Op } from '../task.ts';
@@ -25,18 +24,31 @@ import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
 import { link, linkOpenFile, mknod, readlink, symlink, unlink } from '../vfs/link.ts';
 import { mkdir, rmdir } from '../vfs/mkdir.ts';
 import { load, madviseDontneed, mmap, mprotect, mremap, msync, ownMappings, store } from '../vfs/mmap.ts';
-import { crash, dropCaches, remount } from '../vfs/mount.ts';
-import { listNames, withPath } from '../vfs/namei.ts';
+import { listNames } from '../vfs/namei.ts';
 import { rename } from '../vfs/rename.ts';
 import { pread, pwrite } from '../vfs/rw.ts';
 import { chmod, chown, utimens } from '../vfs/setattr.ts';
 import { fiemap, fiemapXattr, seek, stat } from '../vfs/stat.ts';
 import { ftruncate } from '../vfs/truncate.ts';
-import { accessRemoteVm, bufferSlice, type MappedBuffer } from '../vfs/userMemory.ts';
+import { bufferSlice } from '../vfs/userMemory.ts';
 import { getxattr, setxattr } from '../vfs/xattr.ts';
-import { syncEverything, syncFile, syncFileRange, syncFilesystem, syncInodes } from '../writeback/sync.ts';
-import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
+import { laneEnded } from '../writeback/flusher.ts';
+import { syncEverything, syncFile, syncFileRange, syncFilesystem } from '../writeback/sync.ts';
+import { writeAndWait } from '../writeback/writepages.ts';
+import { prepareActor } from './actors.ts';
 import type { Command, Line } from './ast.ts';
+import {
+  exit,
+  failed,
+  mappedBuffer,
+  onFile,
+  onMapping,
+  onPath,
+  outcome,
+  plain,
+  type Run,
+  refuse,
+} from './calls.ts';
 import { ScenarioError } from './error.ts';
 
 /** Verbs that a scenario may have and the emulator does not model yet. */
@@ -70,108 +82,18 @@ export function laneTask(name: string, lines: readonly Line[], mm: number, last 
     *program(k) {
       for (const { line, run } of prepared) yield* call(k, line.text, () => runLine(k, line, run));
       yield* call(k, 'do_exit', () => exit(k));
+      if (isThrottled(k)) yield* step(k, 'the lane has ended', () => laneEnded(k));
     },
   };
 }
-
-type Run = (k: Kernel) => Op<LineOutcome>;
 
 function* runLine(k: Kernel, line: Line, run: Run): Op<void> {
   const outcome = yield* call(k, line.command.verb, () => run(k));
   yield* step(k, RETURN_TO_USER, () => {
     k.warnOn('handle-leak', hasHandle(k));
+    if (line.command.verb !== '@fail-alloc') k.taskRecord(k.task).failAlloc = 0;
     k.emit({ type: 'result', line: line.line, text: line.text, result: outcome });
   });
-}
-
-/** munmap everything, close everything. */
-function* exit(k: Kernel): Op<void> {
-  for (;;) {
-    const slot = yield* step(k, 'exit_mmap', () => ownMappings(k)[0] ?? -1);
-    if (slot < 0) break;
-    yield* call(k, 'munmap', () => unmapFile(k, slot));
-  }
-  for (;;) {
-    const more = yield* step(k, 'exit_files', () => currentFile(k) !== null);
-    if (!more) break;
-    yield* call(k, 'close', () => close(k));
-  }
-}
-
-const failed = (errno: Errno | 'SIGBUS' | 'SIGSEGV'): LineOutcome => ({ errno });
-const outcome = (ret: Result<unknown>): LineOutcome => (isErr(ret) ? failed(ret.errno) : { ret: 0 });
-
-/** What a call says of a file that is open, but not for this. */
-interface Refused {
-  /** Of one that is open for reading only; left out: nothing. */
-  readonly readonly?: Errno;
-  /** Of a directory; left out: nothing. */
-  readonly directory?: Errno;
-}
-
-/** The current file's inode number; EBADF when there is none, and what is `refused`. */
-function* current(k: Kernel, refused: Refused): Op<Result<number>> {
-  return yield* step(k, 'fdget', (): Result<number> => {
-    const file = currentFile(k);
-    if (file === null) return err('EBADF');
-    if (file.readonly && refused.readonly !== undefined) return err(refused.readonly);
-    if (refused.directory !== undefined && isDir(k.inode(file.ino).mode)) return err(refused.directory);
-    return file.ino;
-  });
-}
-
-/** The slot of the current mapping: the list holds live slots in order; null when there is none. */
-function* currentMapping(k: Kernel): Op<number | null> {
-  const slot = yield* step(k, 'current mapping', () => {
-    const live = ownMappings(k);
-    return live[Math.min(k.taskRecord(k.task).mapping, live.length - 1)] ?? -1;
-  });
-  return slot < 0 ? null : slot;
-}
-
-/** A buffer in the current mapping, from byte `pos` of its file on; null when there is no mapping. */
-function* mappedBuffer(k: Kernel, pos: number, length: number): Op<MappedBuffer | null> {
-  const slot = yield* currentMapping(k);
-  if (slot === null) return null;
-  const pgoff = yield* step(k, 'vma', () => k.vma(k.mm, slot).pgoff);
-  return { slot, pgoff, pos, length };
-}
-
-/** Runs `body` on the current file. */
-function onFile(body: (k: Kernel, ino: number) => Op<LineOutcome>, refused: Refused = {}): Run {
-  return function* (k) {
-    const ino = yield* current(k, refused);
-    return isErr(ino) ? failed(ino.errno) : yield* body(k, ino);
-  };
-}
-
-function onMapping(body: (k: Kernel, slot: number) => Op<LineOutcome>): Run {
-  return function* (k) {
-    const slot = yield* currentMapping(k);
-    return slot === null ? failed('EINVAL') : yield* body(k, slot);
-  };
-}
-
-/** Runs `body` on what a path names; symlinks are followed. */
-function onPath(path: string, body: (k: Kernel, ino: number) => Op<LineOutcome>): Run {
-  return function* (k) {
-    const ret = yield* withPath(k, path, (ino) => body(k, ino));
-    return isErr(ret) ? failed(ret.errno as Errno) : ret;
-  };
-}
-
-/** A body that cannot succeed, whatever the state. */
-function refuse(errno: Errno): () => Op<Result<void>> {
-  return function* () {
-    return err(errno);
-  };
-}
-
-/** A system call that answers nothing but an error. */
-function plain(name: string, body: (k: Kernel) => Op<Result<void>>): Run {
-  return function* (k) {
-    return outcome(yield* call(k, name, () => body(k)));
-  };
 }
 
 /** fsync and its kin: what the model holds when the call starts is promised when it returns. */
@@ -510,74 +432,7 @@ function prepare(c: Command): Run {
         const value = yield* call(k, 'getxattr', () => getxattr(k, ino, c.name));
         return isErr(value) ? failed(value.errno) : { ret: value.length, data: value.toHex() };
       });
-    case '@writepages':
-      return onPath(c.path, function* (k, ino) {
-        return outcome(yield* call(k, 'sync_file_range', () => writeAndWait(k, ino)));
-      });
-    case '@gup': {
-      const data = Bytes.fromHex(c.data);
-      return onMapping(function* (k, slot) {
-        const target = yield* step(k, 'vma', () => {
-          const { pgoff, write } = k.vma(k.mm, slot);
-          return write ? { slot, pgoff, pos: c.offset, length: c.length } : null;
-        });
-        if (target === null) return failed('EIO');
-        const ret = yield* call(k, '__access_remote_vm', () => accessRemoteVm(k, target, data));
-        return isErr(ret) ? failed(ret.errno) : { ret };
-      });
-    }
-    case '@flush':
-      return function* (k) {
-        yield* call(k, 'wb_workfn', () => syncInodes(k, SYNC_NONE));
-        yield* checkpoint(k);
-        return { ret: 0 };
-      };
-    case '@commit':
-      return function* (k) {
-        yield* commit(k);
-        return { ret: 0 };
-      };
-    case '@reclaim':
-      return onPath(c.path, function* (k, ino) {
-        yield* call(k, 'shrink_folio_list', () => reclaim(k, ino));
-        return { ret: 0 };
-      });
-    case '@drop_caches':
-      return function* (k) {
-        yield* call(k, 'drop_caches', () => dropCaches(k));
-        return { ret: 0 };
-      };
-    case '@remount':
-      return function* (k) {
-        yield* call(k, 'do_exit', () => exit(k));
-        return outcome(yield* call(k, 'remount', () => remount(k)));
-      };
-    case '@crash':
-      return function* (k) {
-        yield* call(k, 'crash', () => crash(k));
-        return { ret: 0 };
-      };
     default:
-      throw new Error(`${c.verb} should have been refused by checkModelled`);
-  }
-}
-
-/**
- * Reclaim of every folio of a file: unmap, which moves PTE dirt to the folio, and drop what is clean. Dirty folios
- * stay for the flusher.
- * @source mm/vmscan.c shrink_folio_list
- */
-function* reclaim(k: Kernel, ino: number): Op<void> {
-  const indexes = yield* step(k, 'isolate_lru_folios', () => k.folioIndexes(ino).join(','));
-  for (const index of indexes === '' ? [] : indexes.split(',').map(Number)) {
-    const got = yield* tryLock(k, folioLock(ino, index));
-    if (!got) continue;
-    yield* step(k, 'try_to_unmap; __remove_mapping', () => {
-      const folio = k.folio(ino, index);
-      if (!folio.present || folio.writeback) return;
-      unmapFolio(k, ino, index);
-      if (!folio.dirty && k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
-    });
-    yield* unlock(k, folioLock(ino, index));
+      return prepareActor(c);
   }
 }

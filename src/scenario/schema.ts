@@ -76,6 +76,11 @@ export const scenarioSchema = z
       .min(0)
       .optional()
       .describe('Fill the volume after setup until this many blocks are free.'),
+    dirtyLimit: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('Tasks that dirty pages wait for the @flusher lane while more pages than this are dirty.'),
     setup: lines('Run before the tasks, by one task, to the end.').optional(),
     tasks: z
       .record(z.string().regex(LANE_NAME, 'a lane name begins with a letter'), lines('One lane.').min(1))
@@ -128,6 +133,20 @@ export const scenarioSchema = z
     for (const name of names) {
       if (RESERVED_LANES.includes(name)) complain(['tasks', name], `${quote(name)} is not a lane name`);
     }
+    const flusher = Object.entries(scenario.tasks).filter(([, texts]) =>
+      texts.some((text) => text.trim() === '@flusher'),
+    );
+    for (const [name, texts] of flusher) {
+      if (texts.length > 1)
+        complain(['tasks', name], '@flusher is the only line of its lane: it ends with the others');
+    }
+    if (flusher.length > 1) complain(['tasks'], 'there is one flusher');
+    for (const name of ['setup', 'after'] as const) {
+      if (scenario[name]?.some((text) => text.trim() === '@flusher'))
+        complain([name], '@flusher is a lane of its own');
+    }
+    if (scenario.dirtyLimit !== undefined && flusher.length === 0)
+      complain(['dirtyLimit'], 'a limit needs a lane with @flusher, or who waits would wait for ever');
     const threads = (scenario.threads ?? []).flat();
     threads.forEach((name, index) => {
       if (!names.includes(name)) complain(['threads'], `no lane ${quote(name)}`);
@@ -184,6 +203,8 @@ export interface Scenario {
   readonly mounts: readonly (readonly MountOption[])[];
   /** Blocks left free after setup; null: as many as there are. */
   readonly freeBlocks: number | null;
+  /** Most dirty pages before who dirties more must wait for the flusher; null: no limit. */
+  readonly dirtyLimit: number | null;
   readonly setup: readonly Line[];
   readonly lanes: readonly Lane[];
   readonly after: readonly Line[];
@@ -215,6 +236,7 @@ export function readScenario(text: string, file: string): Scenario {
     image: scenario.image,
     mounts: mountsOf(scenario),
     freeBlocks: scenario.freeBlocks ?? null,
+    dirtyLimit: scenario.dirtyLimit ?? null,
     setup: lane('setup', scenario.setup),
     lanes: Object.entries(scenario.tasks).map(([name, texts]) => ({
       name,

@@ -10,7 +10,7 @@ import type { Design } from '../designs/design.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
 import { isErr } from '../errno.ts';
 import { iData, markInodeDirty } from '../inode/update.ts';
-import { Kernel, type MountOptions } from '../kernel.ts';
+import { type FlusherSetup, Kernel, type KernelSetup, type MountOptions } from '../kernel.ts';
 import { modelDeath } from '../model.ts';
 import { type Atomic, Machine, type TaskSpec } from '../sched/machine.ts';
 import { FlatWorld } from '../state/flat.ts';
@@ -56,10 +56,11 @@ export function makeKernel(
   image: Image,
   mount: MountOptions,
   design: Design,
-  powerFails = false,
+  more: Pick<KernelSetup, 'powerFails' | 'flusher'> = {},
 ): Kernel {
   return new Kernel({
-    powerFails,
+    ...(more.powerFails === undefined ? {} : { powerFails: more.powerFails }),
+    ...(more.flusher === undefined ? {} : { flusher: more.flusher }),
     world,
     geo: image.geometry,
     image,
@@ -81,6 +82,8 @@ export interface Session {
   readonly world: FlatWorld;
   readonly k: Kernel;
   readonly specs: readonly TaskSpec[];
+  /** There is a lane that is the flusher. */
+  readonly flusher?: FlusherSetup;
 }
 
 /** What a session is made from; a scenario has all of it, a script has one lane. */
@@ -90,6 +93,7 @@ export interface SessionInput {
   readonly lanes: readonly Lane[];
   readonly after: readonly Line[];
   readonly freeBlocks: number | null;
+  readonly dirtyLimit?: number | null;
 }
 
 /**
@@ -118,7 +122,7 @@ export function startSession(
   const mount = mountOptions(options, hasJournal);
   const world = new FlatWorld();
   const recovered = replayJournal(image).image;
-  const k = makeKernel(world, recovered, mount, design, powerFails);
+  const k = makeKernel(world, recovered, mount, design, { powerFails });
   mountVolume(k, recovered !== image);
   if (powerFails) adoptTree(k, recovered);
   runToEnd(k, [laneTask('setup', input.setup, 0)], file);
@@ -126,7 +130,17 @@ export function startSession(
   if (powerFails) settleMedium(k);
   const specs = lanes.map((lane, number) => laneTask(lane.name, lane.lines, lane.mm ?? number));
   if (after.length > 0) specs.push(laneTask('after', after, specs.length, true));
-  return { image: recovered, mount, design, powerFails, world, k, specs };
+  const session = { image: recovered, mount, design, powerFails, world, k, specs };
+  const flusher = flusherOf(lanes, input.dirtyLimit ?? null);
+  if (flusher === undefined) return session;
+  return { ...session, k: makeKernel(world, recovered, mount, design, { powerFails, flusher }), flusher };
+}
+
+/** The lanes that a flusher lane works for; setup and after are done without one. */
+function flusherOf(lanes: readonly Lane[], dirtyLimit: number | null): FlusherSetup | undefined {
+  const isFlusher = (lane: Lane): boolean => lane.lines.some(({ command }) => command.verb === '@flusher');
+  if (!lanes.some(isFlusher)) return undefined;
+  return { lanes: lanes.flatMap((lane, task) => (isFlusher(lane) ? [] : [task])), dirtyLimit };
 }
 
 /** Power fails after setup, not in it: what setup wrote is on the medium, whatever the mount says of barriers. */
@@ -232,8 +246,8 @@ function* fill(k: Kernel, leave: number): Op<void> {
 /** A recording world that starts where the session stands. */
 export function recordingKernel(session: Session): { world: RecordingWorld; k: Kernel } {
   const world = new RecordingWorld(session.world.snapshot());
-  const { image, mount, design, powerFails } = session;
-  return { world, k: makeKernel(world, image, mount, design, powerFails) };
+  const { image, mount, design } = session;
+  return { world, k: makeKernel(world, image, mount, design, session) };
 }
 
 /** A second searching world with the same state. */
@@ -243,6 +257,6 @@ export function flatKernel(
 ): { world: FlatWorld; k: Kernel } {
   const world = new FlatWorld();
   world.restore(state);
-  const { image, mount, design, powerFails } = session;
-  return { world, k: makeKernel(world, image, mount, design, powerFails) };
+  const { image, mount, design } = session;
+  return { world, k: makeKernel(world, image, mount, design, session) };
 }

@@ -71,6 +71,11 @@ export const FINDINGS = {
     'page does not have buffers attached: its dirty bit is dropped and its data lost',
     'fs/ext4/inode.c mpage_prepare_extent_to_map',
   ),
+  'start-while-frozen': spec(
+    'warn-on',
+    'WARN_ON(sb->s_writers.frozen == SB_FREEZE_COMPLETE)',
+    'fs/ext4/ext4_jbd2.c ext4_journal_check_start',
+  ),
   'delalloc-failed': spec(
     'error',
     'delayed block allocation failed: this should not happen, data will be lost',

@@ -16,6 +16,13 @@ export const TX_NONE = 0;
 export const TX_COMMITTING = 1;
 export const TX_RUNNING = 2;
 
+/** Work of the flusher: `sb.writebackWork`. */
+export const WB_QUEUED = 1;
+export const WB_RUNNING = 2;
+
+/** How far a freeze has come: `journal.frozen`. @source include/linux/fs.h SB_FREEZE_WRITE */
+export const FROZEN = { no: 0, write: 1, pagefault: 2, fs: 3, complete: 4 } as const;
+
 /** Buffer-head bits of a file block (`fbuf.state`). */
 export const BH = {
   uptodate: 1,
@@ -106,6 +113,8 @@ export const TABLES = {
     lastGroup: int,
     /** The block device's inode is on the flusher's list, behind the inodes with `beforeBdev`. Journal only. */
     bdevListed: bool,
+    /** What tasks asked the flusher for, and whether it is at it: WB_QUEUED, WB_RUNNING. Only where it has a lane. */
+    writebackWork: int,
   }),
 
   /** An inode in core: struct inode and struct ext4_inode_info. Key: inode number. */
@@ -217,6 +226,8 @@ export const TABLES = {
     barrier: bool,
     /** A transaction is between T_LOCKED and its commit record. */
     committing: bool,
+    /** s_writers.frozen of the super block: FROZEN; kept here because every handle that starts looks at it. */
+    frozen: int,
     /** The running transaction has something to commit. */
     running: bool,
     log: value<readonly LoggedTransaction[]>(),
@@ -311,6 +322,10 @@ export const TABLES = {
     mapping: int,
     /** Inodes that the system call under way refers to, by dentries and paths. */
     held: value<readonly number[]>(),
+    /** The lane is done. Only where a flusher waits to hear it. */
+    exited: bool,
+    /** Allocations until one fails, that one included; 0: none does. */
+    failAlloc: int,
   }),
 
   /** Locks. Keys: class × 65536 + instance, index within (folio locks). Owner and masks name tasks. */

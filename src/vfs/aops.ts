@@ -6,7 +6,7 @@
  * from MAY_INLINE_DATA and INLINE_DATA: any flip in between is what docs/findings.md 9 to 11 are about.
  */
 
-import { nondaSwitch } from '../balloc/balloc.ts';
+import { isMostlyPromised, nondaSwitch } from '../balloc/balloc.ts';
 import { addOrderedInode, journalStart, journalStop, stopHandle } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { VmaView, VmFault, WriteBegin } from '../hooks.ts';
@@ -42,6 +42,7 @@ import {
   unlockFolio,
 } from '../pagecache/folio.ts';
 import { journalFolioBuffers, journalledCommitWrite, journalledZeroNew } from '../pagecache/journalled.ts';
+import { isThrottled, tryToWritebackInodesSb } from '../pagecache/throttle.ts';
 import { pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
 import { BH, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
@@ -60,13 +61,17 @@ export function updateInodeSize(k: Kernel, ino: number, size: number): boolean {
 }
 
 /**
- * @returns ENOSPC, EIO
+ * @returns ENOSPC, EIO, ENOMEM
  * @locks   see `WriteBegin`: folio locked on success; with a handle on the inline path
  * @source  fs/ext4/inode.c ext4_da_write_begin
  */
 export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>> {
   const index = pageOf(pos);
-  const fallBack = yield* step(k, 'ext4_nonda_switch', () => nondaSwitch(k) || k.inode(ino).verityInProgress);
+  const fallBack = yield* askNonda(
+    k,
+    'ext4_nonda_switch',
+    (nonda) => nonda() || k.inode(ino).verityInProgress,
+  );
   if (fallBack) return yield* nodelallocWriteBegin(k, ino, pos, len);
   let mode: WriteBegin['mode'] = 'plain';
   const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
@@ -80,7 +85,8 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
   }
   const from = offsetIn(pos);
   for (let retries = 1; ; retries++) {
-    yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+    const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+    if (isErr(got)) return got;
     const ready = yield* call(k, 'ext4_block_write_begin', () =>
       blockWriteBegin(k, ino, index, from, from + len, daGetBlockPrep, false),
     );
@@ -89,6 +95,25 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
     yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, pos + len));
     if (!(yield* retryAlloc(k, ready, retries))) return ready;
   }
+}
+
+/**
+ * A decision that may ask whether delayed allocation is too risky now. Where there is a flusher and space is short, it is
+ * waited for then; the answer is that of before.
+ * @param decide  inside a step
+ * @source fs/ext4/inode.c ext4_nonda_switch
+ */
+function* askNonda<T>(k: Kernel, label: string, decide: (nonda: () => boolean) => T): Op<T> {
+  const { answer, low } = yield* step(k, label, () => {
+    let low = false;
+    const answer = decide(() => {
+      low = isThrottled(k) && isMostlyPromised(k);
+      return nondaSwitch(k);
+    });
+    return { answer, low };
+  });
+  if (low) yield* call(k, 'try_to_writeback_inodes_sb', () => tryToWritebackInodesSb(k));
+  return answer;
 }
 
 /**
@@ -129,7 +154,8 @@ function* nodelallocWriteBegin(k: Kernel, ino: number, pos: number, len: number)
   let again = false;
   for (;;) {
     if (!again) {
-      yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
+      if (isErr(got)) return got;
       yield* step(k, 'create_empty_buffers', () => createEmptyBuffers(k, ino, index));
       yield* unlockFolio(k, ino, index);
     }
@@ -310,7 +336,8 @@ export function* writeEnd(
 /** An errno of a fault handler as a fault. @source include/linux/mm_types.h vmf_fs_error */
 export function faultOf(ret: Result<unknown>): VmFault {
   if (!isErr(ret)) return 'locked';
-  return ret.errno === 'EFAULT' || ret.errno === 'EAGAIN' ? 'nopage' : 'sigbus';
+  // VM_FAULT_OOM: the program stores again.
+  return ret.errno === 'EFAULT' || ret.errno === 'EAGAIN' || ret.errno === 'ENOMEM' ? 'nopage' : 'sigbus';
 }
 
 /** What a design does first in page_mkwrite, under sb_pagefaults and invalidate_lock shared. */
@@ -336,9 +363,9 @@ export function* pageMkwrite(k: Kernel, vma: VmaView, index: number, prepare: Mk
 
 /** The block part of page_mkwrite. */
 export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFault> {
-  const way = yield* step(k, 'delalloc?', () => {
+  const way = yield* askNonda(k, 'delalloc?', (nonda) => {
     if (shouldJournalData(k, ino)) return 'journalled';
-    return k.mount.delalloc && !nondaSwitch(k) ? 'delalloc' : 'nodelalloc';
+    return k.mount.delalloc && !nonda() ? 'delalloc' : 'nodelalloc';
   });
   const delalloc = way === 'delalloc';
   if (way === 'nodelalloc') {

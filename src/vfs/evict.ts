@@ -18,7 +18,7 @@ import { I_BLOCK_SIZE, inodeLayout, isDir, RESERVED_INO } from '../inode/layout.
 import { orphanDel } from '../inode/orphan.ts';
 import { forget, isFastSymlink, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
-import { folioLock, iSync } from '../locks/lock.ts';
+import { folioLock, iSync, lock, sbInternal, unlock } from '../locks/lock.ts';
 import { modelDeath } from '../model.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { unmapFolio } from '../pagecache/rmap.ts';
@@ -159,7 +159,7 @@ export function* evictUnlinked(k: Kernel): Op<void> {
 
 /**
  * An inode without links is freed, with its pages and blocks, in one handle.
- * @locks   waits for I_SYNC and folio locks; handle
+ * @locks   waits for I_SYNC and folio locks; sb_internal shared ▸ handle
  * @source  fs/inode.c evict; fs/ext4/inode.c ext4_evict_inode
  */
 export function* evict(k: Kernel, ino: number): Op<void> {
@@ -179,6 +179,7 @@ export function* evict(k: Kernel, ino: number): Op<void> {
       k.inode(ino).dirtyPages = false;
     },
   );
+  yield* lock(k, sbInternal, 'shared');
   yield* journalStart(k);
   const blocks = yield* step(k, 'i_size = 0; ext4_mark_inode_dirty', () => {
     const inode = k.inode(ino);
@@ -201,4 +202,5 @@ export function* evict(k: Kernel, ino: number): Op<void> {
     modelDeath(k, ino);
   });
   yield* journalStop(k);
+  yield* unlock(k, sbInternal);
 }

@@ -19,10 +19,12 @@ import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshotAll } from '../model.ts';
 import { removeFolio } from '../pagecache/folio.ts';
 import { clearPte, folioMapping, unmapFolio } from '../pagecache/rmap.ts';
+import { FROZEN } from '../state/tables.ts';
 import type { Op, Request } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFilesystem, syncFs } from '../writeback/sync.ts';
 import { evict, inUse } from './evict.ts';
+import { thawAtOnce } from './freeze.ts';
 import { mediumMismatch, modelRecover } from './mediumFile.ts';
 import { igetInode } from './namei.ts';
 import { truncate } from './truncate.ts';
@@ -134,6 +136,7 @@ function forgetMemory(k: Kernel): void {
   }
   dropBuffers(k);
   dropTransactions(k);
+  thawAtOnce(k);
   k.sb.mounted = false;
   k.sb.freeBlocks = k.sb.dirtyBlocks = k.sb.freeInodes = 0;
   k.sb.shownFreeInodes = k.sb.shownFreeBlocks = k.sb.shownDirs = 0;
@@ -143,13 +146,16 @@ function forgetMemory(k: Kernel): void {
 
 /**
  * Unmounts and mounts again.
- * @returns EBUSY while a file is open or mapped
+ * @returns EBUSY while a file is open or mapped, or the volume is frozen
  * @locks   s_umount exclusive
  * @source  fs/super.c generic_shutdown_super; fs/ext4/super.c ext4_put_super
  */
 export function* remount(k: Kernel): Op<Result<void>> {
-  const busy = yield* step(k, 'busy?', () =>
-    k.inodesInCore().some((ino) => k.inode(ino).freeing || inUse(k, ino)),
+  const busy = yield* step(
+    k,
+    'busy?',
+    () =>
+      k.journal.frozen !== FROZEN.no || k.inodesInCore().some((ino) => k.inode(ino).freeing || inUse(k, ino)),
   );
   if (busy) return err('EBUSY');
   yield* lock(k, sUmount);

@@ -12,6 +12,7 @@ import { iRwsem, lock, mightFault, sbWriters, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot, modelWrite } from '../model.ts';
 import { filemapRead } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
+import { balanceDirtyPages, isThrottled } from '../pagecache/throttle.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFile } from '../writeback/sync.ts';
@@ -145,6 +146,7 @@ function* performWrite(k: Kernel, ino: number, start: number, data: UserBuffer):
     const pos = start + done;
     const len = Math.min(data.length - done, PAGE_SIZE - offsetIn(pos), most);
     const piece = bufferSlice(data, done, done + len);
+    if (isThrottled(k)) yield* call(k, 'balance_dirty_pages_ratelimited', () => balanceDirtyPages(k));
     if (!(piece instanceof Bytes)) {
       const there = yield* call(k, 'fault_in_iov_iter_readable', () => faultInReadable(k, piece));
       if (there === 0) return done > 0 ? done : err('EFAULT');

@@ -14,7 +14,7 @@ const image = mkfsImage({ blockSize: 4096, inodeSize: 256, blocks: 2048 });
 const block = (byte: number): Bytes => Bytes.zero(4096).fillRange(byte, 0, 4096);
 
 function kernel(...options: MountOption[]): Kernel {
-  return makeKernel(new FlatWorld(), image, mountOptions(options, true), DESIGNS[0]!, true);
+  return makeKernel(new FlatWorld(), image, mountOptions(options, true), DESIGNS[0]!, { powerFails: true });
 }
 
 /** What each medium holds in some blocks, by their first byte. */

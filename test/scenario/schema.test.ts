@@ -79,6 +79,7 @@ describe('readScenario', () => {
       image: { mkfs: { blockSize: 4096, inodeSize: 256, blocks: 2048, features: [] } },
       mounts: [['delalloc']],
       freeBlocks: null,
+      dirtyLimit: null,
       setup: [],
       lanes: [{ name: 'CPU0', lines: [{ lane: 'CPU0', line: 1, text: 'sync', command: { verb: 'sync' } }] }],
       after: [],

@@ -1,3 +1,4 @@
+import { verbs } from '../../scenario/parse.ts';
 import { mountLabel } from '../../scenario/schema.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT } from '../errors.ts';
@@ -12,9 +13,16 @@ export default defineCommand({
   options: {
     json: { type: 'flag', summary: 'one JSON object on stdout' },
     names: { type: 'flag', summary: 'names only, one a line' },
+    lines: { type: 'flag', summary: 'what a line of a scenario may say' },
   },
-  examples: ['scenarios', 'scenarios my/folder --json'],
+  examples: ['scenarios', 'scenarios --lines', 'scenarios my/folder --json'],
   run(ctx) {
+    if (ctx.options.lines) {
+      const known = verbs();
+      if (ctx.options.json) ctx.json({ lines: known });
+      else for (const { usage, about } of known) ctx.out(about === '' ? usage : `${usage}\n    ${about}`);
+      return EXIT.ok;
+    }
     const scenarios = loadScenarios(ctx.operands);
     if (ctx.options.json) {
       ctx.json({

@@ -1,0 +1,116 @@
+/**
+ * What the `@` lines do: the kernel's own threads, and whoever else no user types.
+ */
+import { Bytes } from '../bytes/bytes.ts';
+import { checkpoint } from '../device/journal.ts';
+import { isErr } from '../errno.ts';
+import type { Kernel } from '../kernel.ts';
+import { folioLock, tryLock, unlock } from '../locks/lock.ts';
+import { removeFolio } from '../pagecache/folio.ts';
+import { unmapFolio } from '../pagecache/rmap.ts';
+import type { Op } from '../task.ts';
+import { call, step } from '../task.ts';
+import { freezeSuper, thawSuper } from '../vfs/freeze.ts';
+import { crash, dropCaches, remount } from '../vfs/mount.ts';
+import { swapon } from '../vfs/swapon.ts';
+import { accessRemoteVm } from '../vfs/userMemory.ts';
+import { flusher } from '../writeback/flusher.ts';
+import { syncInodes } from '../writeback/sync.ts';
+import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
+import type { Command } from './ast.ts';
+import { exit, failed, onMapping, onPath, outcome, plain, type Run } from './calls.ts';
+
+/** @throws Error for a line that `checkModelled` should have refused */
+export function prepareActor(c: Command): Run {
+  switch (c.verb) {
+    case '@writepages':
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'sync_file_range', () => writeAndWait(k, ino)));
+      });
+    case '@gup': {
+      const data = Bytes.fromHex(c.data);
+      return onMapping(function* (k, slot) {
+        const target = yield* step(k, 'vma', () => {
+          const { pgoff, write } = k.vma(k.mm, slot);
+          return write ? { slot, pgoff, pos: c.offset, length: c.length } : null;
+        });
+        if (target === null) return failed('EIO');
+        const ret = yield* call(k, '__access_remote_vm', () => accessRemoteVm(k, target, data));
+        return isErr(ret) ? failed(ret.errno) : { ret };
+      });
+    }
+    case '@flush':
+      return function* (k) {
+        yield* call(k, 'wb_workfn', () => syncInodes(k, SYNC_NONE));
+        yield* checkpoint(k);
+        return { ret: 0 };
+      };
+    case '@commit':
+      return function* (k) {
+        yield* commit(k);
+        return { ret: 0 };
+      };
+    case '@reclaim':
+      return onPath(c.path, function* (k, ino) {
+        yield* call(k, 'shrink_folio_list', () => reclaim(k, ino));
+        return { ret: 0 };
+      });
+    case '@drop_caches':
+      return function* (k) {
+        yield* call(k, 'drop_caches', () => dropCaches(k));
+        return { ret: 0 };
+      };
+    case '@remount':
+      return function* (k) {
+        yield* call(k, 'do_exit', () => exit(k));
+        return outcome(yield* call(k, 'remount', () => remount(k)));
+      };
+    case '@crash':
+      return function* (k) {
+        yield* call(k, 'crash', () => crash(k));
+        return { ret: 0 };
+      };
+    case '@freeze':
+      return plain('freeze_super', freezeSuper);
+    case '@thaw':
+      return plain('thaw_super', thawSuper);
+    case '@swapon':
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'swapon', () => swapon(k, ino)));
+      });
+    case '@flusher':
+      return function* (k) {
+        yield* flusher(k);
+        return { ret: 0 };
+      };
+    case '@fail-alloc':
+      return function* (k) {
+        yield* step(k, 'fail-nth', () => {
+          k.taskRecord(k.task).failAlloc = c.nth;
+        });
+        return { ret: 0 };
+      };
+    default:
+      throw new Error(`${c.verb} should have been refused by checkModelled`);
+  }
+}
+
+/**
+ * Reclaim of every folio of a file: unmap, which moves PTE dirt to the folio, and drop what is clean. Dirty folios
+ * stay for the flusher.
+ * @source mm/vmscan.c shrink_folio_list
+ */
+function* reclaim(k: Kernel, ino: number): Op<void> {
+  const indexes = yield* step(k, 'isolate_lru_folios', () => k.folioIndexes(ino).join(','));
+  for (const index of indexes === '' ? [] : indexes.split(',').map(Number)) {
+    const got = yield* tryLock(k, folioLock(ino, index));
+    if (!got) continue;
+    yield* step(k, 'try_to_unmap; __remove_mapping', () => {
+      const folio = k.folio(ino, index);
+      if (!folio.present || folio.writeback) return;
+      unmapFolio(k, ino, index);
+      if (!folio.dirty && k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
+    });
+    yield* unlock(k, folioLock(ino, index));
+  }
+}
