@@ -18,7 +18,6 @@ import { DESIGNS, type Design, designById, mkwriteConvert } from '../../src/desi
 import { parseSchedule } from '../../src/explore/schedule.ts';
 import { INVARIANTS } from '../../src/invariants/index.ts';
 import { LOCK_CLASSES } from '../../src/locks/lock.ts';
-import { checkModelled } from '../../src/scenario/program.ts';
 import { runSession } from '../../src/scenario/run.ts';
 import { mountLabel, type Scenario } from '../../src/scenario/schema.ts';
 import type { Session } from '../../src/scenario/session.ts';
@@ -199,7 +198,7 @@ export function countRecordings(): RecordingCount {
       if (isThorough) {
         const run = runLinear({ image, mount, design: mkwriteConvert, lines });
         if (compareWithRecording(recording, run).length > 0) differing.push(recording.name);
-      } else checkModelled(lines);
+      }
     } catch (error) {
       const why = /([^:]*is not modelled[^:]*)$/.exec((error as Error).message)?.[1]?.trim();
       if (why === undefined) throw error;

@@ -10,7 +10,7 @@ import { inodeLayout, isDir, isReg, RESERVED_INO } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FileView, Line, LineResult } from '../scenario/ast.ts';
 import type { MountOption } from '../scenario/image.ts';
-import { checkModelled, laneTask } from '../scenario/program.ts';
+import { laneTask } from '../scenario/program.ts';
 import { type Session, startSession } from '../scenario/session.ts';
 import { Machine } from '../sched/machine.ts';
 import type { LineOutcome } from '../state/effects.ts';
@@ -36,7 +36,6 @@ export interface LinearRun {
 
 /** @throws ScenarioError for what the emulator does not model */
 export function runLinear({ image, mount, design, lines }: LinearRun): Run {
-  checkModelled(lines);
   const session = startSession({ setup: [], lanes: [], after: [], freeBlocks: null }, image, design, mount);
   const { k } = session;
   const lanes = [...new Set(lines.map((line) => line.lane))];

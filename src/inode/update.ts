@@ -250,5 +250,5 @@ export function forget(k: Kernel, ino: number): void {
   inode.iData = null;
   inode.delayed = inode.prealloc = null;
   inode.orderedWrite = false;
-  inode.orderedStart = inode.orderedEnd = 0;
+  inode.orderedStart = inode.orderedEnd = inode.denyWrite = 0;
 }

@@ -15,7 +15,7 @@ import { lockdepSplats, type Splat } from '../report/lockdep.ts';
 import { storyOf } from '../report/story.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { parseLane } from '../scenario/lane.ts';
-import { checkModelled, laneTask } from '../scenario/program.ts';
+import { laneTask } from '../scenario/program.ts';
 import { runSession } from '../scenario/run.ts';
 import type { Lane } from '../scenario/schema.ts';
 import { makeKernel, mountOptions, startSession } from '../scenario/session.ts';
@@ -94,7 +94,6 @@ export function race(lanes: Lanes, options: RaceOptions, start: Start, unmounted
     name,
     lines: parseLane(lines, { lane: name }),
   }));
-  checkModelled(parsed.flatMap((lane) => lane.lines));
   const { mount } = options;
   const other = mount !== undefined && mount.join() !== start.options.join();
   const image = other ? unmounted() : start.image;

@@ -14,13 +14,14 @@ import { freezeSuper, thawSuper } from '../vfs/freeze.ts';
 import { crash, dropCaches, remount } from '../vfs/mount.ts';
 import { swapon } from '../vfs/swapon.ts';
 import { accessRemoteVm } from '../vfs/userMemory.ts';
+import { enableVerity } from '../vfs/verity.ts';
 import { flusher } from '../writeback/flusher.ts';
 import { syncInodes } from '../writeback/sync.ts';
 import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
 import type { Command } from './ast.ts';
 import { exit, failed, onMapping, onPath, outcome, plain, type Run } from './calls.ts';
 
-/** @throws Error for a line that `checkModelled` should have refused */
+/** @throws Error for a line that is no actor's */
 export function prepareActor(c: Command): Run {
   switch (c.verb) {
     case '@writepages':
@@ -70,6 +71,10 @@ export function prepareActor(c: Command): Run {
         yield* call(k, 'crash', () => crash(k));
         return { ret: 0 };
       };
+    case '@verity':
+      return onPath(c.path, function* (k, ino) {
+        return outcome(yield* call(k, 'fsverity_ioctl_enable', () => enableVerity(k, ino)));
+      });
     case '@freeze':
       return plain('freeze_super', freezeSuper);
     case '@thaw':
@@ -91,7 +96,7 @@ export function prepareActor(c: Command): Run {
         return { ret: 0 };
       };
     default:
-      throw new Error(`${c.verb} should have been refused by checkModelled`);
+      throw new Error(`${c.verb} is no actor`);
   }
 }
 

@@ -87,6 +87,7 @@ const ABOUT: Partial<Record<Verb, string>> = {
   '@drop_caches': 'drops clean pages, unused inodes, clean buffers',
   '@remount': 'unmounts, checks the volume, mounts',
   '@crash': 'power failure, recovery, mount',
+  '@verity': 'FS_IOC_ENABLE_VERITY through a descriptor opened for reading: SHA-256, no salt',
   '@freeze': 'FIFREEZE: writers, then faults, then the file system itself',
   '@thaw': 'FITHAW, of whoever froze',
   '@swapon': 'swapon(2), and swapoff(2) at once where it succeeds',

@@ -49,24 +49,6 @@ import {
   type Run,
   refuse,
 } from './calls.ts';
-import { ScenarioError } from './error.ts';
-
-/** Verbs that a scenario may have and the emulator does not model yet. */
-const UNMODELLED = new Set<Command['verb']>(['@verity']);
-
-/** @throws ScenarioError naming the first line that the emulator cannot carry out */
-export function checkModelled(lines: readonly Line[], file?: string): void {
-  for (const { command, lane, line } of lines) {
-    if (UNMODELLED.has(command.verb)) {
-      throw new ScenarioError(`${command.verb} is not modelled by the emulator yet`, {
-        file,
-        lane,
-        line,
-        column: 1,
-      });
-    }
-  }
-}
 
 /**
  * The task of a lane.

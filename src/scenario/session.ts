@@ -28,7 +28,7 @@ import { syncEverything } from '../writeback/sync.ts';
 import type { Line } from './ast.ts';
 import { ScenarioError } from './error.ts';
 import type { MountOption } from './image.ts';
-import { checkModelled, laneTask } from './program.ts';
+import { laneTask } from './program.ts';
 import type { Lane, Scenario } from './schema.ts';
 
 /** Every timestamp: 2020-09-13, so that no run depends on a clock. */
@@ -98,7 +98,7 @@ export interface SessionInput {
 
 /**
  * Mounts, which replays the log that a crash left, runs setup, prepares the lanes.
- * @throws ScenarioError for a verb that is not modelled, a read-only volume, or setup that does not run to its end
+ * @throws ScenarioError for a read-only volume, or setup that does not run to its end
  */
 export function startSession(
   input: SessionInput | Scenario,
@@ -111,8 +111,6 @@ export function startSession(
   const upTo = (lines: readonly Line[]): readonly Line[] => (powerFails ? beforeCrash(lines) : lines);
   const lanes = input.lanes.map((lane) => ({ ...lane, lines: upTo(lane.lines) }));
   const after = input.lanes.some(({ lines }) => upTo(lines).length < lines.length) ? [] : upTo(input.after);
-  const all = [...input.setup, ...input.lanes.flatMap((lane) => lane.lines), ...input.after];
-  checkModelled(all, file);
   checkAlone(input.lanes, file);
   const { readOnlyReason, hasJournal, blockSize } = image.geometry;
   if (readOnlyReason !== undefined)

@@ -136,6 +136,8 @@ export const TABLES = {
     daAllocClose: bool,
     /** EXT4_STATE_VERITY_IN_PROGRESS. */
     verityInProgress: bool,
+    /** How many deny write access: i_writecount below zero. */
+    denyWrite: int,
     /** ei->i_inline_off: byte offset of the system.data entry in the raw inode; 0 = none. */
     inlineOff: int,
     /** ei->i_inline_size: 60 + e_value_size, bytes. */

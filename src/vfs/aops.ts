@@ -315,9 +315,11 @@ export function* writeEnd(
   );
   if (inline) return yield* inlineEnd(k, ino, pos, len, wanted);
   const { oldSize, changed, copied } = yield* step(k, 'block_write_end; ext4_update_inode_size', () => {
-    const oldSize = k.inode(ino).size;
+    const { size, verityInProgress } = k.inode(ino);
     const copied = blockWriteEnd(k, ino, index, pos, len, wanted);
-    return { oldSize, changed: updateInodeSize(k, ino, pos + copied), copied };
+    // Verity metadata lies behind i_size, and stays there.
+    if (verityInProgress) return { oldSize: pos, changed: false, copied };
+    return { oldSize: size, changed: updateInodeSize(k, ino, pos + copied), copied };
   });
   yield* unlockFolio(k, ino, index);
   if (oldSize < pos) {

@@ -6,6 +6,7 @@
  */
 import { discardPreallocations, writers } from '../balloc/mballoc.ts';
 import { err, isErr, type Result } from '../errno.ts';
+import { hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
 import { munmap } from '../pagecache/fault.ts';
@@ -66,7 +67,9 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
     return opened;
   }
   const { ino, dir, name, created } = opened;
-  const dying = yield* step(k, 'fd_install', () => {
+  const { dying, refused } = yield* step(k, 'fd_install', () => {
+    const why = how.readonly ? '' : refusesWriters(k, ino);
+    if (why !== '') return { dying: releaseHeld(k), refused: why };
     const slot = openCount(k);
     const file = k.file(k.task, slot);
     file.open = true;
@@ -79,9 +82,10 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
     file.dentryDir = dir;
     file.dentryName = nameBytes(name);
     k.taskRecord(k.task).file = slot;
-    return releaseHeld(k);
+    return { dying: releaseHeld(k), refused: '' as const };
   });
   yield* evictAll(k, dying);
+  if (refused !== '') return err(refused);
   if (flags.truncate && !created) {
     const ret = yield* call(k, 'handle_truncate', () => ftruncate(k, ino, 0));
     if (isErr(ret)) {
@@ -90,6 +94,15 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
     }
   }
   return ino;
+}
+
+/**
+ * Why the file may not be opened for writing: verity is being enabled, or is. Inside a step.
+ * @source fs/open.c do_dentry_open (get_write_access); fs/verity/open.c __fsverity_file_open
+ */
+function refusesWriters(k: Kernel, ino: number): 'ETXTBSY' | 'EPERM' | '' {
+  if (k.inode(ino).denyWrite > 0) return 'ETXTBSY';
+  return hasFlag(k, ino, 'verity') ? 'EPERM' : '';
 }
 
 /**

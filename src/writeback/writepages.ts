@@ -183,9 +183,15 @@ interface Looked {
   readonly more: boolean;
 }
 
+/** Bytes that are written back: those inside i_size, and all while verity metadata is put behind it. Inside a step. */
+function endOfData(k: Kernel, ino: number): number {
+  const { size, verityInProgress } = k.inode(ino);
+  return verityInProgress ? Number.POSITIVE_INFINITY : size;
+}
+
 /** Inside a step: collects the buffers of a folio from `lblk` on. @source fs/ext4/inode.c mpage_process_page_bufs */
 function lookForExtent(k: Kernel, ino: number, index: number, lblk: number, before: Wanted | null): Looked {
-  const endBlock = Math.ceil(k.inode(ino).size / k.blockSize);
+  const endBlock = Math.ceil(endOfData(k, ino) / k.blockSize);
   const stop = (index + 1) * k.blocksPerPage;
   let wanted = before;
   let at = lblk;
@@ -388,7 +394,7 @@ function look(k: Kernel, ino: number, index: number, wbc: WritebackControl): Ver
     return 'skip';
   }
   if (!wbc.mayMap) return 'submit';
-  const end = Math.ceil(k.inode(ino).size / k.blockSize);
+  const end = Math.ceil(endOfData(k, ino) / k.blockSize);
   const needs = blocksOfPage(k, index).some((lblk) => {
     const { state } = k.fbuf(ino, lblk);
     return (
@@ -408,7 +414,7 @@ function look(k: Kernel, ino: number, index: number, wbc: WritebackControl): Ver
  */
 function submitFolio(k: Kernel, ino: number, index: number): string {
   clearDirtyForIo(k, ino, index);
-  const { size } = k.inode(ino);
+  const size = endOfData(k, ino);
   const length = (index + 1) * PAGE_SIZE > size ? Math.max(0, size - index * PAGE_SIZE) : PAGE_SIZE;
   if (length < PAGE_SIZE) zeroFolio(k, ino, index, length, PAGE_SIZE);
   const folio = k.folio(ino, index);

@@ -207,7 +207,6 @@ describe('bad input is exit code 2 with one clear message, and nothing is writte
     ['mount', { mount: ['delaloc'] }, /delaloc/],
     ['blockSize', { image: { mkfs: { blockSize: 3000 } } }, /blockSize/],
     ['image', { image: { file: 'nowhere.img' } }, /nowhere\.img/],
-    ['unmodelled', { tasks: { CPU0: ['open /f', '@verity /f'] } }, /@verity is not modelled/],
   ];
   it.each(scenarios)('scenario: %s', async (name, change, message) => {
     const path = scenario(`bad-${name.toLowerCase()}`, change);

@@ -84,6 +84,17 @@ describe('Who waits for the flusher?', () => {
     expect(raced(made, 'defer').violates).not.toContain('no-deadlock');
   });
 
+  test('a write(2) that finds half of the free space promised, under the inode lock too', () => {
+    const image = { mkfs: { blockSize: 1024, blocks: 1625, inodes: 32, features: ['has_journal'] } };
+    const setup = [...SETUP, 'open -f /g', 'pwrite -b 512k -S 0x47 0 300k'];
+    const CPU0 = ['open /f', 'mmap -rw 0 4k', 'mwrite -S 0x42 0 4', 'pwrite -S 0x43 20 4'];
+    const made = scenario({ CPU0, kworker: ['@flusher'] }, { image, setup });
+    const { tasks, reached } = runSession(startSession(made, imageOf(made), design('defer'), ['delalloc']));
+    expect(reached).toContain('try_to_writeback_inodes_sb');
+    expect(tasks.CPU0!.at(-1)).toMatchObject({ ret: 4 });
+    expect(raced(made, 'defer-inode-lock').violates).toContain('no-deadlock');
+  });
+
   test.each([
     [
       'a limit without a flusher',
