@@ -59,15 +59,14 @@ export const mkwriteConvert: Design = defineDesign(null, {
   hooks: {
     *preMmap() {},
     *mmap() {},
-    pageMkwrite(k, vma, index) {
-      return pageMkwrite(k, vma, index, convert);
+    *pageMkwrite(k, vma, index) {
+      return yield* pageMkwrite(k, vma, index, convert);
     },
-    // The op itself is handed on: a generator around it would be paid for at every small write.
-    writeBegin(k, ino, pos, len) {
-      return k.mount.delalloc ? daWriteBegin(k, ino, pos, len) : writeBegin(k, ino, pos, len);
+    *writeBegin(k, ino, pos, len) {
+      return yield* k.mount.delalloc ? daWriteBegin(k, ino, pos, len) : writeBegin(k, ino, pos, len);
     },
-    writeEnd(k, ino, pos, len, copied, begin) {
-      return k.mount.delalloc
+    *writeEnd(k, ino, pos, len, copied, begin) {
+      return yield* k.mount.delalloc
         ? daWriteEnd(k, ino, pos, len, copied, begin)
         : writeEnd(k, ino, pos, len, copied, begin);
     },
@@ -80,7 +79,9 @@ export const mkwriteConvert: Design = defineDesign(null, {
     needsWritepages(k, ino) {
       return mappingTagged(k, ino, 'tagDirty');
     },
-    writepagesInline: destroyAtWritepages,
+    *writepagesInline(k, ino) {
+      return yield* destroyAtWritepages(k, ino);
+    },
     *setattrSize(k, ino, size) {
       const past = yield* step(
         k,
@@ -90,7 +91,9 @@ export const mkwriteConvert: Design = defineDesign(null, {
       if (!past) return;
       return yield* stdError(k, yield* convert(k, ino));
     },
-    convert,
+    *convert(k, ino) {
+      return yield* convert(k, ino);
+    },
     fillInlineFolio(k, ino, index) {
       fillInlineFolio(k, ino, index);
     },

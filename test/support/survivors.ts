@@ -36,11 +36,11 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     'NOT COVERED: no bundled lane takes away the mapping that a lane of the same process stores through',
   ],
   [
-    /'(MAY_INLINE_DATA\?|ext4_has_inline_data\?|still inline\?)' = true in ext4_(write_begin|prepare_inline_data|readpage_inline|do_writepages|truncate|convert_inline_data_to_extent)$/,
+    /'(MAY_INLINE_DATA\?|ext4_has_inline_data\?|still inline\?)' = true in ext4_(write_begin|prepare_inline_data|readpage_inline|do_writepages|truncate|inline_data_truncate|convert_inline_data_to_extent)$/,
     'asked again further down, under the lock that decides',
   ],
   [
-    /'ext4_has_inline_data\?' = false in ext4_truncate$/,
+    /'ext4_has_inline_data\?' = false in ext4_(inline_data_)?truncate$/,
     'the inline bytes behind i_size stay, and no reader shows them',
   ],
   [
@@ -57,6 +57,9 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     /i_mutex_key in (vfs_fallocate|ext4_buffered_write_iter)$/,
     'the other lanes that write hold the folio lock under this design',
   ],
+  [/'i_disksize\?' = true/, 'the update behind it never moves i_disksize back'],
+  [/'i_disksize\?' = false/, 'NOT COVERED: write(2) has moved i_disksize already wherever writepages could'],
+  [/i_mutex_key in unlink$/, 'the name goes in one step'],
 ];
 
 /** @returns null when nobody has said why */
