@@ -10,6 +10,7 @@ import { main } from '../../src/cli/main.ts';
 import { count } from '../../src/cli/progress.ts';
 import { loadScenarios } from '../../src/cli/scenarioFiles.ts';
 import { storyText } from '../../src/cli/story.ts';
+import { crashCell, crashStory, crashToken } from '../../src/compare/crash.ts';
 import { runLinear } from '../../src/compare/emulate.ts';
 import { packHex } from '../../src/compare/hexRuns.ts';
 import { type Cell, raceCell, tokenOf, type Violation } from '../../src/compare/race.ts';
@@ -255,6 +256,27 @@ const token: Block = (scenario, design, mount, ...invariants) => {
     .join('\n');
 };
 
+/** As `token`, when power fails: `crash SCENARIO DESIGN MOUNT INVARIANT…`. */
+const crash: Block = (scenario, design, mount, ...invariants) => {
+  const { cell, session, crasher } = crashed(scenario!, design!, mount!);
+  return invariants
+    .map((id) => {
+      const violation = cell.violations.find(({ invariant }) => invariant === id);
+      if (violation === undefined) throw new Error(`${scenario} ${design} ${mount} does not break ${id}`);
+      const { failure } = crashStory(session, crasher, violation);
+      const made = crashToken(scenario!, design!, mount!, violation.schedule, failure.medium.number);
+      return `- \`${id}\`: ${violation.message}\n  \`\`\`sh\n  ${replayCommand(made)}\n  \`\`\``;
+    })
+    .join('\n');
+};
+
+function crashed(name: string, design: string, mount: string) {
+  const scenario = scenarioNamed(name);
+  const options = scenario.mounts.find((each) => mountLabel(each) === mount);
+  if (options === undefined) throw new Error(`${name} has no mount ${mount}`);
+  return crashCell(scenario, imageOf(scenario), designById(design)!, options);
+}
+
 /** What a design breaks in a scenario, all schedules: a line for each word `scenario:design@mount`. */
 const verdict: Block = (...words) =>
   words
@@ -464,6 +486,7 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
   cli,
   story,
   token,
+  crash,
   verdict,
   across,
   decisions,

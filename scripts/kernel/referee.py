@@ -80,7 +80,7 @@ FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FIEMAP, EXT4_IOC_SHUTDOWN = 0x80086601,
 EXT4_JOURNAL_DATA_FL, EXT4_INLINE_DATA_FL = 0x4000, 0x10000000
 FIEMAP_FLAG_SYNC, FIEMAP_FLAG_XATTR, FIEMAP_EXTENT_LAST = 1, 2, 1
 MREMAP_MAYMOVE, MADV_DONTNEED = 1, 4
-SHUTDOWN_NOLOGFLUSH = 2
+SHUTDOWN_LOGFLUSH, SHUTDOWN_NOLOGFLUSH = 1, 2
 WAIT_BEFORE, WRITE, WAIT_AFTER = 1, 2, 4
 PUNCH, COLLAPSE, ZERO, INSERT, KEEP = 2, 8, 16, 32, 1
 # Bytes of one file that a recording holds, and that one line may read.
@@ -395,13 +395,19 @@ class Run:
         for ino in list(self.observers):
             self.forget(ino)
 
-    def crash(self):
-        """The medium as it is at this instant is all that survives: it is copied, the rest is thrown away."""
+    def crash(self, flush):
+        """The medium as it is at this instant is all that survives: it is copied, the rest is thrown away.
+
+        With `flush` the shutdown comes first, and writes the log.
+        """
         if not self.fs.geometry.has_journal:
             raise Refused("@crash needs a journal: mounting what a crash leaves without one is not safe")
+        if flush:
+            fcntl.ioctl(self.fs.root, EXT4_IOC_SHUTDOWN, struct.pack("<I", SHUTDOWN_LOGFLUSH))
         survivor = os.path.join(self.work, "survivor")
         shutil.copyfile(self.image, survivor)
-        fcntl.ioctl(self.fs.root, EXT4_IOC_SHUTDOWN, struct.pack("<I", SHUTDOWN_NOLOGFLUSH))
+        if not flush:
+            fcntl.ioctl(self.fs.root, EXT4_IOC_SHUTDOWN, struct.pack("<I", SHUTDOWN_NOLOGFLUSH))
         self.release()
         self.fs.umount()
         probe = os.path.join(self.work, "probe")
@@ -913,7 +919,7 @@ class Run:
         return {"ret": 0}
 
     def do_at_crash(self, lane, c):
-        self.crash()
+        self.crash(c["flush"])
         return {"ret": 0}
 
     # -- the end

@@ -2,8 +2,7 @@
  * Power failure in the race: one design on one scenario, searched with the invariants of `crash/` alone. The lanes are
  * those of the scenario up to its first `@crash`: here power fails everywhere.
  */
-import { Crasher, type CrashInvariantId, type Failure } from '../crash/crash.ts';
-import type { MediaOptions } from '../crash/media.ts';
+import { Crasher, type CrashInvariantId, type CrashOptions, type Failure } from '../crash/crash.ts';
 import type { Design } from '../designs/design.ts';
 import { type Exploration, explore } from '../explore/explore.ts';
 import { parseSchedule, runsOf } from '../explore/schedule.ts';
@@ -31,7 +30,7 @@ export interface CrashCell extends Cell {
   readonly crash: CrashReach;
 }
 
-export interface CrashOptions extends RaceOptions, Partial<MediaOptions> {
+export interface CrashCellOptions extends RaceOptions, CrashOptions {
   /** `one`: only the schedule in which the lowest lane always goes on. Default `all`. */
   readonly which?: 'one' | 'all';
 }
@@ -51,12 +50,13 @@ export function crashCell(
   image: Image,
   design: Design,
   mount: readonly MountOption[],
-  options: CrashOptions = {},
+  options: CrashCellOptions = {},
 ): { cell: CrashCell; session: Session; crasher: Crasher } {
   const session = startCrashSession(scenario, image, design, mount);
   const crasher = new Crasher(session, {
     ...(options.limit === undefined ? {} : { limit: options.limit }),
     ...(options.torn === undefined ? {} : { torn: options.torn }),
+    onMedium: options.onMedium,
   });
   const { k, world, specs } = session;
   const subject = { k, world, specs, invariants: crasher.invariants };

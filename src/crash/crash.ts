@@ -30,9 +30,15 @@ const IDS = ['promise', 'foreign-bytes', 'recovery'] as const;
 const NOTHING: Broken = { promise: null, foreign: null };
 const HOLDS: Examined = { promise: null, 'foreign-bytes': null, recovery: null };
 
+export interface CrashOptions extends Partial<MediaOptions> {
+  /** Told of every medium that is recovered, each once: `crashImage` makes a file of it. */
+  readonly onMedium?: ((k: Kernel, medium: Medium, recovered: Recovered) => void) | undefined;
+}
+
 export class Crasher {
   readonly #recoverer: Recoverer;
   readonly #options: MediaOptions;
+  readonly #onMedium: CrashOptions['onMedium'];
   readonly #known = new Map<string, Examined>();
   readonly #compared = new WeakMap<Recovered, Map<string, Broken>>();
   /** Power failures that were tried. */
@@ -40,9 +46,11 @@ export class Crasher {
   /** In every one of them, all choices of whole blocks. */
   all = true;
 
-  constructor(session: Pick<Session, 'image' | 'mount' | 'design'>, options: Partial<MediaOptions> = {}) {
+  constructor(session: Pick<Session, 'image' | 'mount' | 'design'>, options: CrashOptions = {}) {
+    const { onMedium, ...rest } = options;
     this.#recoverer = new Recoverer(session);
-    this.#options = { ...DEFAULT_MEDIA, ...options };
+    this.#options = { ...DEFAULT_MEDIA, ...rest };
+    this.#onMedium = onMedium;
   }
 
   /** Media that were recovered, each once. */
@@ -66,7 +74,9 @@ export class Crasher {
 
   /** What one power failure leaves, and what is broken then. */
   outcome(k: Kernel, medium: Medium): Recovered & { broken: Record<CrashInvariantId, string | null> } {
+    const before = this.media;
     const recovered = this.#recoverer.recover(k, medium);
+    if (this.media > before) this.#onMedium?.(k, medium, recovered);
     const { image, complaint } = recovered;
     const { promise, foreign } = image === null ? NOTHING : this.#compare(k, recovered);
     return { image, complaint, broken: { promise, 'foreign-bytes': foreign, recovery: complaint } };

@@ -141,7 +141,7 @@ export class Lab {
    */
   crash(): void {
     this.#engine.reset();
-    this.#actor({ verb: '@crash' }, 'crash');
+    this.#actor({ verb: '@crash', flush: false }, 'crash');
     this.#files.forget();
   }
 

@@ -68,6 +68,8 @@ export function prepareActor(c: Command): Run {
       };
     case '@crash':
       return function* (k) {
+        // EXT4_GOING_FLAGS_LOGFLUSH: ext4_force_shutdown commits before it shuts down.
+        if (c.flush) yield* call(k, 'ext4_force_commit', () => commit(k));
         yield* call(k, 'crash', () => crash(k));
         return { ret: 0 };
       };

@@ -109,7 +109,8 @@ export type Command =
   | { verb: '@reclaim'; path: string }
   | { verb: '@drop_caches' }
   | { verb: '@remount' }
-  | { verb: '@crash' }
+  /** Power failure; `flush`: after a shutdown that still writes the log (EXT4_GOING_FLAGS_LOGFLUSH). */
+  | { verb: '@crash'; flush: boolean }
   | { verb: '@verity'; path: string }
   | { verb: '@freeze' }
   | { verb: '@thaw' }

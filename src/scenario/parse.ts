@@ -531,7 +531,14 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
   '@reclaim': onPath('@reclaim'),
   '@drop_caches': bare('@drop_caches'),
   '@remount': bare('@remount'),
-  '@crash': bare('@crash'),
+  '@crash': {
+    usage: '@crash [-f]',
+    flags: 'f',
+    build(args) {
+      args.operands();
+      return { verb: '@crash', flush: args.has('f') };
+    },
+  },
   '@verity': onPath('@verity'),
   '@freeze': bare('@freeze'),
   '@thaw': bare('@thaw'),
@@ -562,7 +569,6 @@ type AnyBareVerb =
   | '@commit'
   | '@drop_caches'
   | '@remount'
-  | '@crash'
   | '@freeze'
   | '@thaw'
   | '@flusher';

@@ -22,18 +22,24 @@ import { JOURNAL_MAGIC, journalSuperblockChecksum, journalSuperblockLayout } fro
 import { INCOMPAT, SUPERBLOCK_OFFSET, superblockLayout, withSuperblockChecksum } from './superblock.ts';
 
 /** What a block of the log is. @source include/linux/jbd2.h JBD2_DESCRIPTOR_BLOCK */
-const BLOCKTYPE = { descriptor: 1, commit: 2, revoke: 5 } as const;
+export const BLOCKTYPE = { descriptor: 1, commit: 2, revoke: 5 } as const;
 /** @source include/linux/jbd2.h JBD2_FLAG_ESCAPE */
-const TAG_FLAG = { escape: 1, sameUuid: 2, last: 8 } as const;
+export const TAG_FLAG = { escape: 1, sameUuid: 2, last: 8 } as const;
 /** @source include/linux/jbd2.h JBD2_FEATURE_INCOMPAT_REVOKE */
-const JOURNAL_INCOMPAT = { '64bit': 2, asyncCommit: 4, csumV2: 8, csumV3: 16, fastCommit: 32 } as const;
+export const JOURNAL_INCOMPAT = {
+  '64bit': 2,
+  asyncCommit: 4,
+  csumV2: 8,
+  csumV3: 16,
+  fastCommit: 32,
+} as const;
 
-const HEADER_SIZE = 12;
-const REVOKE_HEADER_SIZE = 16;
-const TAIL_SIZE = 4;
-const UUID_SIZE = 16;
+export const HEADER_SIZE = 12;
+export const REVOKE_HEADER_SIZE = 16;
+export const TAIL_SIZE = 4;
+export const UUID_SIZE = 16;
 /** Of struct commit_header. */
-const COMMIT = { checksum: 0x10, seconds: 0x30, size: 0x3c } as const;
+export const COMMIT = { checksum: 0x10, seconds: 0x30, size: 0x3c } as const;
 
 /** What a replay did. */
 export interface Replayed {

@@ -5,6 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { scenarioNamed } from '../../scripts/docs/blocks.ts';
 import { ROOT } from '../../scripts/docs/source.ts';
 import { imageOf } from '../../src/cli/images.ts';
+import { splitCrash, startCrashSession, stateAt } from '../../src/compare/crash.ts';
+import { Crasher } from '../../src/crash/crash.ts';
+import { DEFAULT_MEDIA, media } from '../../src/crash/media.ts';
 import { designById } from '../../src/designs/index.ts';
 import { parseSchedule } from '../../src/explore/schedule.ts';
 import { runSession } from '../../src/scenario/run.ts';
@@ -18,6 +21,16 @@ function play(token: string): { broken: string[]; stuck: boolean } {
   const [, name, design, mount, schedule] = /^([^:]+):([^:@]+)@([^:]+):([^:]+)$/.exec(token)!;
   const scenario = scenarioNamed(name!);
   const options = scenario.mounts.find((each) => mountLabel(each) === mount)!;
+  const { schedule: steps, medium } = splitCrash(schedule!);
+  if (medium !== null) {
+    const failed = startCrashSession(scenario, imageOf(scenario), designById(design!)!, options);
+    const { k } = stateAt(failed, steps);
+    const { broken } = new Crasher(failed).outcome(k, media(k, DEFAULT_MEDIA).media[medium]!);
+    return {
+      broken: Object.entries(broken).flatMap(([id, what]) => (what === null ? [] : [id])),
+      stuck: false,
+    };
+  }
   const session = startSession(scenario, imageOf(scenario), designById(design!)!, options);
   const lanes = session.specs.map((spec) => spec.name);
   const { findings, trace } = runSession(session, parseSchedule(schedule!, lanes));

@@ -239,7 +239,8 @@ describe('What does each verb mean?', () => {
     ['@commit', { verb: '@commit' }],
     ['@drop_caches', { verb: '@drop_caches' }],
     ['@remount', { verb: '@remount' }],
-    ['@crash', { verb: '@crash' }],
+    ['@crash', { verb: '@crash', flush: false }],
+    ['@crash -f', { verb: '@crash', flush: true }],
     ['  fsync\t', { verb: 'fsync' }],
     [`open '/it''s'"\\"\\\\"`, { verb: 'open', path: '/its"\\', ...file }],
   ])('%s', (text, expected) => {

@@ -1,10 +1,20 @@
-import { type CrashCell, crashCell, crashStory, crashToken } from '../../compare/crash.ts';
+import { writeFileSync } from 'node:fs';
+import {
+  type CrashCell,
+  type CrashStory,
+  crashCell,
+  crashStory,
+  crashToken,
+  stateAt,
+} from '../../compare/crash.ts';
+import { crashImage } from '../../crash/image.ts';
 import { reachText } from '../../explore/explore.ts';
 import { mountLabel } from '../../scenario/schema.ts';
+import type { Session } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
 import { crashDiagram } from '../crashStory.ts';
 import { designOf, mountNamed } from '../designOption.ts';
-import { EXIT } from '../errors.ts';
+import { EXIT, UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { grouped } from '../reachLine.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
@@ -46,6 +56,11 @@ export default defineCommand({
       summary: 'most media tried whole per state; past it, one block at a time',
     },
     'no-torn': { type: 'flag', summary: 'blocks are written whole: no torn sectors' },
+    'save-image': {
+      type: 'text',
+      value: 'FILE',
+      summary: 'the volume as the first failure leaves it, before recovery, its log for e2fsck or a mount',
+    },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: [
@@ -71,6 +86,8 @@ export default defineCommand({
       violation,
       story: crashStory(session, crasher, violation),
     }));
+    const file = options['save-image'];
+    if (file !== undefined) saveFirst(file, session, cell, told[0]?.story);
     if (options.json) {
       ctx.json({
         schemaVersion: 1,
@@ -96,6 +113,19 @@ export default defineCommand({
     return cell.verdict === 'violates' ? EXIT.differs : EXIT.ok;
   },
 });
+
+/** @throws UsageError when nothing failed, or its log is larger than the journal of the volume */
+function saveFirst(file: string, session: Session, cell: CrashCell, story: CrashStory | undefined): void {
+  if (story === undefined)
+    throw new UsageError(`--save-image ${file}: no power failure breaks anything here`);
+  const { k } = stateAt(session, cell.violations[0]!.schedule);
+  try {
+    writeFileSync(file, crashImage(k, session.image, story.failure.medium).toUint8Array());
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`--save-image ${file}: ${error.message}`);
+  }
+}
 
 /** `exhaustive, 162 states, 1 schedule; 15 power failures, 3 media`. */
 function crashReach(cell: CrashCell): string {
