@@ -37,12 +37,18 @@ test('every script is one that a lane accepts', () => {
   }
 });
 
-test('every verb comes up that both can carry out', () => {
+/** Recorded by hand only, refused by the recording kernel, or somebody whom no kernel has. */
+const NEVER_DRAWN = [
+  ...['mremap', 'madvise', 'chattr', 'sync_range', 'copy_range'],
+  ...['@verity', '@freeze', '@thaw', '@swapon', '@flusher', '@fail-alloc'],
+];
+
+test('every other verb comes up', () => {
   const drawn = new Set(
     seeds.flatMap((seed) => parsed(seed, { machineWide: true }).map((line) => line.command.verb)),
   );
   const missing = verbs().filter(({ verb }) => !drawn.has(verb));
-  expect(missing.map(({ verb }) => verb)).toEqual(['chattr', '@verity']);
+  expect(missing.map(({ verb }) => verb)).toEqual(NEVER_DRAWN);
 });
 
 test('what the whole machine feels is drawn only where it is asked for', () => {
