@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
     exclude: ['test/long/**', 'test/kernel/**'],
     pool: 'threads',
+    maxWorkers: '100%',
     isolate: false,
     testTimeout: 60_000,
     reporters: ['default', './scripts/closing-line.mjs'],

@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/long/**/*.test.ts'],
     pool: 'threads',
+    maxWorkers: '100%',
     testTimeout: 1_200_000,
     reporters: ['default', './scripts/closing-line.mjs'],
   },

@@ -23,7 +23,7 @@ import {
   unlock,
 } from '../locks/lock.ts';
 import { FROZEN } from '../state/tables.ts';
-import type { Op } from '../task.ts';
+import type { Op, Request } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
 import { syncFilesystem, syncFs } from '../writeback/sync.ts';
 
@@ -38,10 +38,11 @@ export function thawAtOnce(k: Kernel): void {
   for (const level of LEVELS) k.lockRecord(level).waiters &= ~NOBODY;
 }
 
-const reaches = (k: Kernel, level: number) =>
-  step(k, 's_writers.frozen', () => {
+function reaches(k: Kernel, level: number): Request<void> {
+  return step(k, 's_writers.frozen', () => {
     k.journal.frozen = level;
   });
+}
 
 /**
  * @returns EBUSY when it is frozen already
