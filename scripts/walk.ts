@@ -14,6 +14,7 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Bytes } from '../src/bytes/bytes.ts';
 import { imageOf, readImageFile } from '../src/cli/images.ts';
 import { randomScript } from '../src/cli/kernel/random.ts';
 import { FIXTURE_IMAGES_FOLDER } from '../src/cli/kernel/recordingFiles.ts';
@@ -29,6 +30,7 @@ import { describeInode, paths } from '../src/volume/describe.ts';
 import { readFile } from '../src/volume/file.ts';
 import { Image } from '../src/volume/image.ts';
 import { type MkfsOptions, mkfsImage } from '../src/volume/mkfs.ts';
+import { aclForUser } from '../src/xattr/acl.ts';
 import { filled } from './images/bases.ts';
 import { WRITTEN } from './images/features.ts';
 import { recordFigures } from './images/figures.ts';
@@ -66,6 +68,10 @@ interface Saved {
 
 const LIMIT = 4 << 20;
 
+/** A value as getxattr(2) gives it: ACLs have a form of their own on the disk. */
+const userValue = (name: string, hex: string): string =>
+  name.startsWith('system.posix_acl_') ? aclForUser(Bytes.fromHex(hex)).toHex() : hex;
+
 /** Everything on a volume as our own reader sees it, in the words of `scripts/images/walk.py`. */
 export function walkImage(image: Image): Found {
   const found: Record<string, Entry> = {};
@@ -73,7 +79,10 @@ export function walkImage(image: Image): Found {
     const inode = describeInode(image, ino);
     const shown = [...inode.ibodyXattrs, ...(inode.xattrBlock?.xattrs ?? [])]
       .filter(({ name }) => name !== 'system.data')
-      .map(({ name, value }): [string, string] => [name, value ?? 'unreadable'])
+      .map(({ name, value }): [string, string] => [
+        name,
+        value === undefined ? 'unreadable' : userValue(name, value),
+      ])
       .sort(([a], [b]) => (a < b ? -1 : 1));
     const [seconds, nanoseconds] = inode.times.mtime.split('.') as [string, string];
     const entry = {

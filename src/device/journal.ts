@@ -137,7 +137,21 @@ export function updateFsyncTrans(k: Kernel, ino: number, datasync: boolean): voi
   if (!k.hasJournal) return;
   const inode = k.inode(ino);
   inode.syncTx = TX_RUNNING;
+  inode.syncTxOfIget = false;
   if (datasync) inode.datasyncTx = TX_RUNNING;
+}
+
+/**
+ * Inside a step: an inode is read in. What is under way may have what was changed when it was in core before, so fsync
+ * of it waits for that.
+ * @source fs/ext4/inode.c __ext4_iget
+ */
+export function waitForWhatRuns(k: Kernel, ino: number): void {
+  const { running, committing } = k.journal;
+  if (!k.hasJournal || !(running || committing)) return;
+  const inode = k.inode(ino);
+  inode.syncTx = inode.datasyncTx = running ? TX_RUNNING : TX_COMMITTING;
+  inode.syncTxOfIget = true;
 }
 
 /**
@@ -254,6 +268,7 @@ export function* journalCommit(k: Kernel, files: FileData, flushed = false): Op<
       const inode = k.inode(ino);
       if (inode.syncTx === TX_COMMITTING) inode.syncTx = TX_NONE;
       if (inode.datasyncTx === TX_COMMITTING) inode.datasyncTx = TX_NONE;
+      if (inode.syncTx === TX_NONE) inode.syncTxOfIget = false;
       inode.orderedTx &= ~TX_COMMITTING;
       if (inode.orderedTx === TX_NONE) inode.orderedStart = inode.orderedEnd = 0;
     }
@@ -278,7 +293,7 @@ function listBdev(k: Kernel, flushed: boolean): void {
   k.sb.bdevListed = true;
   for (const ino of k.inodesInCore()) {
     const inode = k.inode(ino);
-    inode.beforeBdev = inode.dirtyPages || (!flushed && inode.syncTx !== TX_NONE);
+    inode.beforeBdev = inode.dirtyPages || (!flushed && inode.syncTx !== TX_NONE && !inode.syncTxOfIget);
   }
 }
 

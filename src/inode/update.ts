@@ -15,6 +15,7 @@ import {
   hasHandle,
   mayStart,
   updateFsyncTrans,
+  waitForWhatRuns,
 } from '../device/journal.ts';
 import { err, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
@@ -205,7 +206,10 @@ export function iget(k: Kernel, ino: number, find: FindInline): Result<void> {
     }
     if (hasInlineData(k, ino)) inode.mayInline = true;
   }
-  if (isSound(k, ino)) return;
+  if (isSound(k, ino)) {
+    waitForWhatRuns(k, ino);
+    return;
+  }
   forget(k, ino);
   return err('EUCLEAN');
 }
@@ -247,6 +251,7 @@ export function forget(k: Kernel, ino: number): void {
   inode.newEntryDir = inode.lastAllocGroup = 0;
   inode.beforeBdev = false;
   inode.holeEnd = 0;
+  inode.syncTxOfIget = false;
   inode.iData = null;
   inode.delayed = inode.prealloc = null;
   inode.orderedWrite = false;

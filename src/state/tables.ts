@@ -188,6 +188,8 @@ export const TABLES = {
     newEntryDir: int,
     /** Directories of a volume of several groups: ei->i_last_alloc_group + 1; 0 = none yet. */
     lastAllocGroup: int,
+    /** syncTx and datasyncTx are what was under way when the inode was read in: nothing of it has changed since. */
+    syncTxOfIget: bool,
   }),
 
   /** The raw inode: a piece of the inode-table block in the bdev cache. Key: inode number. */

@@ -38,7 +38,7 @@ export const FIXTURE_IMAGES: Readonly<Record<string, Mke2fsSpec>> = {
   '1k-256-nojournal': image(1024, 256, '^has_journal'),
   '4k-512-journal': image(4096, 512),
   // Sizes of inode and block.
-  '4k-128-journal': image(4096, 128),
+  '4k-128-journal': image(4096, 128, '^extra_isize'),
   '1k-128-nojournal': image(1024, 128, '^has_journal'),
   '1k-512-nojournal': image(1024, 512, '^has_journal'),
   '1k-1024-journal': image(1024, 1024),
