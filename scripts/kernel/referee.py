@@ -541,7 +541,9 @@ class Run:
 
     def do_madvise(self, lane, c):
         mapping, span = lane.mappings.get(), c["range"]
-        if span is not None:
+        if span == "mapping":
+            checked(libc.madvise(mapping.address, mapping.length, MADV_DONTNEED))
+        elif span is not None:
             address = mapping.at(span["offset"], span["length"], "madvise")
             checked(libc.madvise(address, span["length"], MADV_DONTNEED))
         return {"ret": 0}

@@ -114,12 +114,13 @@ function* copyRange(
   { path, file, from, to: toPos, length }: Extract<Command, { verb: 'copy_range' }>,
 ): Op<LineOutcome> {
   const before = yield* step(k, 'current file', () => {
-    const { append, direct, sync } = currentFile(k)!;
+    const { append, direct, sync, readonly } = currentFile(k)!;
     const slot = k.taskRecord(k.task).file;
     const source = k.file(k.task, file);
-    return { slot, append, direct, sync, source: source.open ? source.ino : 0 };
+    const fromDirect = path === null && source.direct;
+    return { slot, append, direct, sync, readonly, fromDirect, source: source.open ? source.ino : 0 };
   });
-  const { append, direct, sync } = before;
+  const { append, direct, sync, readonly, fromDirect } = before;
   const source = path === null ? before.source : yield* call(k, 'open', () => open(k, path, READ_ONLY));
   if (isErr(source)) return failed(source.errno);
   if (source === 0) return failed('EBADF');
@@ -130,7 +131,10 @@ function* copyRange(
   let bad: Errno | null = null;
   while (done < count) {
     const at = done;
-    const request = { from: source, fromPos: from + at, to, toPos: toPos + at, length: count - at, flags };
+    const request = {
+      ...{ from: source, fromPos: from + at, fromDirect },
+      ...{ to, toPos: toPos + at, length: count - at, toReadonly: readonly, flags },
+    };
     const copied = yield* call(k, 'copy_file_range', () => copyFileRange(k, request));
     if (isErr(copied)) bad = copied.errno;
     if (isErr(copied) || copied === 0) break;
@@ -287,8 +291,7 @@ function prepare(c: Command): Run {
       const { range } = c;
       return onMapping(function* (k, slot) {
         if (range === null) return { ret: 0 };
-        const end = range.offset + range.length;
-        return outcome(yield* call(k, 'madvise', () => madviseDontneed(k, slot, range.offset, end)));
+        return outcome(yield* call(k, 'madvise', () => madviseDontneed(k, slot, range)));
       });
     }
     case 'mprotect':
@@ -327,7 +330,7 @@ function prepare(c: Command): Run {
         return outcome(yield* call(k, 'sync_file_range', () => syncFileRange(k, ino, c)));
       });
     case 'copy_range':
-      return onFile((k, ino) => copyRange(k, ino, c), { readonly: 'EBADF' });
+      return onFile((k, ino) => copyRange(k, ino, c));
     case 'fsync':
       return durable(false);
     case 'fdatasync':
