@@ -124,7 +124,10 @@ function* copyRange(
   const source = path === null ? before.source : yield* call(k, 'open', () => open(k, path, READ_ONLY));
   if (isErr(source)) return failed(source.errno);
   if (source === 0) return failed('EBADF');
-  const size = yield* step(k, 'fstat', () => k.inode(source).size);
+  const { size, fromFile } = yield* step(k, 'fstat', () => ({
+    size: k.inode(source).size,
+    fromFile: path === null ? k.file(k.task, file).id : currentFile(k)!.id,
+  }));
   const count = length ?? Math.max(0, size - from);
   const flags = { append, direct, sync };
   let done = 0;
@@ -132,7 +135,7 @@ function* copyRange(
   while (done < count) {
     const at = done;
     const request = {
-      ...{ from: source, fromPos: from + at, fromDirect },
+      ...{ from: source, fromPos: from + at, fromDirect, fromFile },
       ...{ to, toPos: toPos + at, length: count - at, toReadonly: readonly, flags },
     };
     const copied = yield* call(k, 'copy_file_range', () => copyFileRange(k, request));
@@ -210,14 +213,17 @@ function prepare(c: Command): Run {
         function* (k, ino) {
           const buffer = c.into === undefined ? undefined : yield* mappedBuffer(k, c.into, c.length);
           if (buffer === null) return failed('EFAULT');
-          const direct = yield* step(k, 'file flags', () => currentFile(k)!.direct);
+          const { direct, file } = yield* step(k, 'file flags', () => {
+            const { direct, id } = currentFile(k)!;
+            return { direct, file: id };
+          });
           const parts: Bytes[] = [];
           let done = 0;
           while (done < c.length) {
             const pos = c.offset + done;
             const take = Math.min(c.block, c.length - done);
             const into = buffer === undefined ? undefined : bufferSlice(buffer, done, done + take);
-            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into));
+            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into, file));
             if (isErr(part)) return failed(part.errno);
             if (part.length === 0) break;
             parts.push(part);

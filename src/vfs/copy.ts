@@ -19,6 +19,8 @@ export interface CopyRequest {
   readonly fromPos: number;
   /** The source was opened with O_DIRECT. */
   readonly fromDirect: boolean;
+  /** Its open file description. */
+  readonly fromFile: number;
   readonly to: number;
   readonly toPos: number;
   readonly length: number;
@@ -34,7 +36,7 @@ export interface CopyRequest {
  *          iter_file_splice_write
  */
 export function* copyFileRange(k: Kernel, request: CopyRequest): Op<Result<number>> {
-  const { from, fromPos, fromDirect, to, toPos, flags } = request;
+  const { from, fromPos, fromDirect, fromFile, to, toPos, flags } = request;
   const count = yield* step(k, 'generic_copy_file_checks', () => checkCopy(k, request));
   if (isErr(count)) return count;
   let done = 0;
@@ -42,7 +44,7 @@ export function* copyFileRange(k: Kernel, request: CopyRequest): Op<Result<numbe
     const pos = fromPos + done;
     const take = Math.min(count - done, PIPE_PAGES * PAGE_SIZE - (fromDirect ? 0 : pos % PAGE_SIZE));
     const reader = fromDirect ? 'copy_splice_read' : 'filemap_splice_read';
-    const read = yield* call(k, reader, () => pread(k, from, pos, take, fromDirect));
+    const read = yield* call(k, reader, () => pread(k, from, pos, take, fromDirect, undefined, fromFile));
     if (isErr(read) || read.length === 0) return done > 0 || !isErr(read) ? done : read;
     const at = toPos + done;
     const written = yield* call(k, 'iter_file_splice_write', () => pwrite(k, to, at, read, flags));

@@ -29,6 +29,7 @@ import {
 /**
  * @param direct  the file was opened with O_DIRECT
  * @param into    where the bytes go, when that is a mapping of this task
+ * @param file    the open file description, which remembers what was read; 0 for none
  * @returns       the bytes read, fewer at the end of the file; EINVAL, EFAULT
  */
 export function* pread(
@@ -38,13 +39,14 @@ export function* pread(
   length: number,
   direct = false,
   into?: MappedBuffer,
+  file = 0,
 ): Op<Result<Bytes>> {
   if (direct && length > 0) {
     const got = yield* call(k, 'ext4_dio_read_iter', () => directRead(k, ino, pos, length, into));
     if (got !== 'buffered') return got;
   }
   const to = into === undefined ? undefined : copyOutTo(k, into);
-  return yield* call(k, 'filemap_read', () => filemapRead(k, ino, pos, length, readpageInline, to));
+  return yield* call(k, 'filemap_read', () => filemapRead(k, ino, pos, length, readpageInline, to, file));
 }
 
 /** How the file was opened. */
