@@ -103,7 +103,7 @@ export function* filemapGetPage(
   pos: number,
   count: number,
   inline: ReadInlineFolio,
-  file = 0,
+  { file = 0, splice = false }: ReadHow = {},
 ): Op<Result<void>> {
   const index = pageOf(pos);
   const end = Math.ceil((pos + count) / PAGE_SIZE);
@@ -127,7 +127,8 @@ export function* filemapGetPage(
     }
     const usable = yield* step(k, 'filemap_range_uptodate', () => {
       if (!k.folio(ino, index).present) return 'gone';
-      if (rangeUptodate(k, ino, index, pos, count)) return 'ready';
+      if (k.folio(ino, index).uptodate || (!splice && rangeUptodate(k, ino, index, pos, count)))
+        return 'ready';
       if (state === 'absent' && !k.folio(ino, index).buffers && !hasInlineData(k, ino))
         syncReadahead(k, ino, file, index, end - index, readBlocks);
       return 'read';
@@ -154,10 +155,18 @@ export interface CopyOut {
   fault(done: number): Op<boolean>;
 }
 
+/** How pages are read; all of it may be left out. */
+export interface ReadHow {
+  /** Where the bytes go; left out: memory that is there. */
+  readonly to?: CopyOut | undefined;
+  /** The open file description that remembers what was read; 0 for none. */
+  readonly file?: number;
+  /** Into a pipe, which cannot hold a folio that is uptodate in part. @source mm/filemap.c filemap_splice_read */
+  readonly splice?: boolean;
+}
+
 /**
  * Reads at most `length` bytes. Takes no inode lock: size and bytes are looked at when they are copied.
- * @param to    where they go; left out: memory that is there
- * @param file  the open file description that remembers what was read; 0 for none
  * @returns   bytes read, EIO, EFAULT
  * @locks     while bytes are copied: none, so that a fault of `to` may take what it wants
  * @source    mm/filemap.c filemap_read
@@ -168,9 +177,9 @@ export function* filemapRead(
   pos: number,
   length: number,
   inline: ReadInlineFolio,
-  to?: CopyOut,
-  file = 0,
+  how: ReadHow = {},
 ): Op<Result<Bytes>> {
+  const { to, file = 0 } = how;
   const parts: Bytes[] = [];
   const end = pos + length;
   let next = pos;
@@ -178,7 +187,7 @@ export function* filemapRead(
     const at = next;
     const inside = yield* step(k, 'i_size_read', () => at < k.inode(ino).size);
     if (!inside) break;
-    const got = yield* call(k, 'filemap_get_pages', () => filemapGetPage(k, ino, at, end - at, inline, file));
+    const got = yield* call(k, 'filemap_get_pages', () => filemapGetPage(k, ino, at, end - at, inline, how));
     if (isErr(got)) return parts.length > 0 ? BytesValue.concat(parts) : got;
     const most = to === undefined ? end : Math.min(end, at + to.room(at - pos));
     const part = yield* step(k, 'copy_folio_to_iter', () => {

@@ -223,7 +223,7 @@ function prepare(c: Command): Run {
             const pos = c.offset + done;
             const take = Math.min(c.block, c.length - done);
             const into = buffer === undefined ? undefined : bufferSlice(buffer, done, done + take);
-            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into, file));
+            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into, { file }));
             if (isErr(part)) return failed(part.errno);
             if (part.length === 0) break;
             parts.push(part);

@@ -43,8 +43,9 @@ export function* copyFileRange(k: Kernel, request: CopyRequest): Op<Result<numbe
   while (done < count) {
     const pos = fromPos + done;
     const take = Math.min(count - done, PIPE_PAGES * PAGE_SIZE - (fromDirect ? 0 : pos % PAGE_SIZE));
+    const how = { file: fromFile, splice: !fromDirect };
     const reader = fromDirect ? 'copy_splice_read' : 'filemap_splice_read';
-    const read = yield* call(k, reader, () => pread(k, from, pos, take, fromDirect, undefined, fromFile));
+    const read = yield* call(k, reader, () => pread(k, from, pos, take, fromDirect, undefined, how));
     if (isErr(read) || read.length === 0) return done > 0 || !isErr(read) ? done : read;
     const at = toPos + done;
     const written = yield* call(k, 'iter_file_splice_write', () => pwrite(k, to, at, read, flags));

@@ -47,10 +47,15 @@ export interface MmapRequest {
  */
 export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
   const slot = yield* step(k, 'get_unmapped_area', () => {
+    const own = ownMappings(k);
+    // Behind the last, so that they stay in the order in which they were made.
+    const next = own.length === 0 ? firstSlot(k) : own.at(-1)! + 1;
+    if (next < firstSlot(k) + THREAD_SLOTS) return next;
     let free = firstSlot(k);
-    while (k.vma(k.mm, free).live) free++;
+    while (free < next && k.vma(k.mm, free).live) free++;
     return free;
   });
+  if (slot >= firstSlot(k) + THREAD_SLOTS) return err('ENOMEM');
   const { ino, write, mayWrite, shared } = request;
   const view: VmaView = { slot, ino, write, mayWrite, shared, allowRetry: true };
   const ready = yield* k.hooks.preMmap(k, view);

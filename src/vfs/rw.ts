@@ -10,7 +10,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { iRwsem, lock, mightFault, sbWriters, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot, modelWrite } from '../model.ts';
-import { filemapRead } from '../pagecache/filemap.ts';
+import { filemapRead, type ReadHow } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
 import { balanceDirtyPages, isThrottled } from '../pagecache/throttle.ts';
 import type { Op } from '../task.ts';
@@ -29,7 +29,6 @@ import {
 /**
  * @param direct  the file was opened with O_DIRECT
  * @param into    where the bytes go, when that is a mapping of this task
- * @param file    the open file description, which remembers what was read; 0 for none
  * @returns       the bytes read, fewer at the end of the file; EINVAL, EFAULT
  */
 export function* pread(
@@ -39,14 +38,16 @@ export function* pread(
   length: number,
   direct = false,
   into?: MappedBuffer,
-  file = 0,
+  how: Omit<ReadHow, 'to'> = {},
 ): Op<Result<Bytes>> {
   if (direct && length > 0) {
     const got = yield* call(k, 'ext4_dio_read_iter', () => directRead(k, ino, pos, length, into));
     if (got !== 'buffered') return got;
   }
   const to = into === undefined ? undefined : copyOutTo(k, into);
-  return yield* call(k, 'filemap_read', () => filemapRead(k, ino, pos, length, readpageInline, to, file));
+  return yield* call(k, 'filemap_read', () =>
+    filemapRead(k, ino, pos, length, readpageInline, { ...how, to }),
+  );
 }
 
 /** How the file was opened. */
