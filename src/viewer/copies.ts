@@ -43,7 +43,7 @@ export function copiesOf(k: Kernel, ino: number, from: number, length: number): 
   const index = Math.floor(from / PAGE_SIZE);
   const inPage = from % PAGE_SIZE;
   const page = (data: Bytes | null, bytes: number): Bytes => {
-    const end = Math.max(inPage, Math.min(inPage + length, bytes));
+    const end = Math.max(inPage, Math.min(inPage + length, bytes, PAGE_SIZE));
     return data === null ? Bytes.zero(end - inPage) : data.slice(inPage, end);
   };
   copies.push({
@@ -111,7 +111,7 @@ const homeOnMedium = (k: Kernel, ino: number, from: number): Home => {
 };
 
 function homeOfRaw(k: Kernel, raw: Bytes, from: number, read: (block: number) => Bytes): Home {
-  if (raw.u16(0) === 0) return none('no such inode');
+  if (raw.u16(0) === 0) return none('the inode is free there');
   const flags = raw.u32(0x20);
   if ((flags & INODE_FLAG.inlineData) === 0) {
     const map = raw.slice(I_BLOCK_AT, I_BLOCK_AT + I_BLOCK_SIZE);

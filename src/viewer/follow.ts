@@ -42,6 +42,12 @@ interface Segment {
   readonly missing: Step | null;
 }
 
+interface Plan {
+  readonly segments: readonly Segment[];
+  /** Of each lane, where among its steps in the other run a place stands. */
+  readonly order: readonly ReadonlyMap<string, number>[];
+}
+
 /** Trials of a run: each may come to other places than the one before. */
 const TRIALS = 3;
 
@@ -51,13 +57,17 @@ const TRIALS = 3;
  * @param stops    nobody goes on when the switches are used up
  */
 export function follow(session: Session, base: readonly Step[], stops = false): Follower {
-  let known: ReadonlySet<string> | null = null;
+  let plan = planOf(base, session.specs.length, null);
   for (let trial = 0; trial < TRIALS; trial++) {
-    const { reached, divergences } = tried(session, follower(session, base, stops, known));
+    const { reached, divergences } = tried(session, follower(session, plan, stops));
     if (divergences.length === 0) break;
-    known = reached;
+    const next = planOf(base, session.specs.length, reached);
+    const same = next.segments.every(({ target }, at) => target === plan.segments[at]!.target);
+    plan = next;
+    // Another trial would go the same way.
+    if (same) break;
   }
-  return follower(session, base, stops, known);
+  return follower(session, plan, stops);
 }
 
 /** A run that nobody records: the places that it comes to. */
@@ -75,15 +85,8 @@ function tried(session: Session, { choose, divergences }: Follower) {
   }
 }
 
-/** @param known  places that this design comes to; null: as far as is known, all */
-function follower(
-  { specs }: Session,
-  base: readonly Step[],
-  stops: boolean,
-  known: ReadonlySet<string> | null,
-): Follower {
+function follower({ specs }: Session, { order, segments }: Plan, stops: boolean): Follower {
   const lanes = specs.map(({ name }) => name);
-  const { order, segments } = segmentsOf(base, lanes.length, known);
   const places = new Places();
   const reached = lanes.map(() => -1);
   const divergences: Divergence[] = [];
@@ -126,7 +129,8 @@ function follower(
   return { choose, divergences };
 }
 
-function segmentsOf(base: readonly Step[], lanes: number, known: ReadonlySet<string> | null) {
+/** @param known  places that this design comes to; null: as far as is known, all */
+function planOf(base: readonly Step[], lanes: number, known: ReadonlySet<string> | null): Plan {
   const order = Array.from({ length: lanes }, () => new Map<string, number>());
   /** By lane, the last step that the design comes to as well. */
   const shared: (Segment | undefined)[] = [];

@@ -100,7 +100,11 @@ export function makeBytes(
     });
 
     return {
-      element: el('div', {}, el('div.cmp-scroll-x', {}, grid), note),
+      element: el(
+        'div',
+        { role: 'group', 'aria-label': design.id },
+        el('div.cmp-byte-map', {}, el('div.cmp-scroll-x', {}, grid), note),
+      ),
       size: () => cells.length,
       focus: () => cells[chosen]?.focus(),
       show(raw, before, first) {

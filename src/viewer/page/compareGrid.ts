@@ -13,6 +13,9 @@ import { el, unseen } from './compareDom.ts';
 const LINE = 18;
 /** Room around the text of a row. */
 const PAD = 3;
+/** Width of the row numbers, and least width of a design's lanes. */
+const NUMBER = 52;
+const LANES_MIN = 300;
 /** Rows kept beyond the window, in pixels. */
 const BEYOND = 400;
 /** Rows that are printed, at most: around the current one. */
@@ -74,13 +77,11 @@ export function makeGrid({ lanes, runs, rows }: Comparison, options: GridOptions
   const locksOf = (run: number): LockColumn[] => allLocks[run]!.filter((column) => shown(column));
 
   function drawHead(): void {
-    const columns = runs
-      .map((_, run) => {
-        const locks = Math.max(1, locksOf(run).length);
-        return `minmax(${lanes.length * 110}px, 1fr) ${locks * 17 + 6}px 86px`;
-      })
-      .join(' ');
-    root.style.setProperty('--cmp-columns', `52px ${columns}`);
+    const widths = runs.map((_, run) => [LANES_MIN, Math.max(1, locksOf(run).length) * 17 + 6, 86] as const);
+    const columns = widths.map(([text, locks, chips]) => `minmax(${text}px, 1fr) ${locks}px ${chips}px`);
+    const least = widths.flat().reduce((sum, each) => sum + each, NUMBER);
+    root.style.setProperty('--cmp-columns', `${NUMBER}px ${columns.join(' ')}`);
+    root.style.setProperty('--cmp-min', `${least}px`);
     head.replaceChildren(
       el(
         'div.cmp-row.cmp-designs',
@@ -390,7 +391,9 @@ export function statesOf(run: DesignRun, rows: Comparison['rows'], at: number): 
   });
 }
 
-const laneColumns = (lanes: number): string => `grid-template-columns:repeat(${lanes},minmax(0,1fr))`;
+/** Only one lane of a design has text in a row: it may run over those behind it, and the last gets more room. */
+const laneColumns = (lanes: number): string =>
+  `grid-template-columns:${'minmax(0,1fr) '.repeat(lanes - 1)}minmax(0,1.8fr)`;
 
 export function markWord({ kind, id }: Cell['marks'][number]): string {
   if (kind === 'bug-on') return `BUG ${id}`;

@@ -11,7 +11,7 @@ import { lockColumns } from '../held.ts';
 import { mailTextAt } from '../mailText.ts';
 import { type Item, itemsOf, tellRun } from '../rows.ts';
 import { makeBytes } from './compareBytes.ts';
-import { COPY_BYTES, copiesPanel } from './compareCopies.ts';
+import { COPY_BYTES, makeCopies } from './compareCopies.ts';
 import { button, el } from './compareDom.ts';
 import { makeGrid, markWord, statesOf } from './compareGrid.ts';
 import { makeHelp, signs } from './compareHelp.ts';
@@ -106,11 +106,11 @@ export function mountCompareView(
   const bar = el(
     'div.cmp-bar',
     { role: 'toolbar', 'aria-label': 'steps' },
-    button('⏮', () => choose(0), { 'aria-label': 'first row', title: 'Home' }),
+    button('|◀', () => choose(0), { 'aria-label': 'first row', title: 'Home' }),
     button('◀ Back', () => choose(current - 1), { title: 'key k or ↑' }),
     el('label', {}, 'row ', rowInput, ` of ${rows.length - 1}`),
     button('Step ▶', () => choose(current + 1), { title: 'key j or ↓' }),
-    button('⏭', () => choose(items.length - 1), { 'aria-label': 'last row', title: 'End' }),
+    button('▶|', () => choose(items.length - 1), { 'aria-label': 'last row', title: 'End' }),
     ...(markedRows.length > 0 ? breaks : []),
     foldButton,
     locks.root,
@@ -150,7 +150,11 @@ export function mountCompareView(
     runs.map(({ design }) => el('div', { role: 'group', 'aria-label': design.id }));
   const stepColumns = columns();
   const invariantColumns = columns();
+  const copies = runs.map((_, run) => makeCopies(comparison, run));
   const copyColumns = columns();
+  copies.forEach((table, run) => {
+    copyColumns[run]!.append(table.root);
+  });
   const lockColumns_ = columns();
   const section = (title: string, hint: string, ...children: (HTMLElement | null)[]): HTMLElement =>
     el(
@@ -297,7 +301,7 @@ export function mountCompareView(
     const item = items[current];
     if (item === undefined) return;
     momentsAt(comparison, states, item).forEach((moment, run) => {
-      copyColumns[run]!.replaceChildren(copiesPanel(comparison, moment, file.ino, from));
+      copies[run]!.show(moment, file.ino, from);
     });
   }
 
@@ -546,11 +550,14 @@ function heading(
     ),
     el(
       'details.cmp-how',
-      { open: true },
-      el('summary', { text: 'How to read this' }),
-      el('p', {
-        text: 'Time goes down, a row is a step, and the same step of each design stands in one row. A design has a column with its lanes, who holds which lock, and the state of a folio.',
-      }),
+      {},
+      el(
+        'summary',
+        {},
+        el('b', { text: 'How to read this. ' }),
+        'Time goes down; a row is a step; the same step of each design stands in one row. Each design has its lanes, ' +
+          'who holds which lock, and the state of a folio. The signs ▸',
+      ),
       signs(),
     ),
   );

@@ -42,6 +42,7 @@ async function bundle(): Promise<string> {
     build: {
       write: false,
       target: 'es2022',
+      minify: process.env.NOMIN === undefined,
       reportCompressedSize: false,
       lib: {
         entry: 'test/page/inPage/compare.ts',
