@@ -21,6 +21,8 @@ export interface MatrixRoute {
   readonly invariant: string | null;
   /** Columns; null: all. */
   readonly designs: readonly string[] | null;
+  /** Cells in words, or as signs and counts; null: words where they fit. */
+  readonly words: boolean | null;
 }
 
 export interface CellRoute {
@@ -64,6 +66,7 @@ export const MATRIX: MatrixRoute = {
   verdict: 'any',
   invariant: null,
   designs: null,
+  words: null,
 };
 
 export const EDIT: EditRoute = {
@@ -93,6 +96,7 @@ export function formatRoute(route: Route): string {
       add('verdict', route.verdict, 'any');
       add('broken', route.invariant);
       list('designs', route.designs);
+      add('words', route.words === null ? null : Number(route.words));
       break;
     case 'cell':
       ref(route.ref);
@@ -177,6 +181,7 @@ export function parseRoute(hash: string): Route {
     verdict: verdict !== null && VERDICT_FILTERS.includes(verdict) ? verdict : 'any',
     invariant: text('broken'),
     designs: list('designs'),
+    words: text('words') === null ? null : text('words') === '1',
   };
 }
 
