@@ -7,7 +7,7 @@ import { isErr } from '../errno.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { FINDINGS, type FindingId, findingNumber } from '../state/findings.ts';
-import { record, type Trace } from '../trace/transaction.ts';
+import { type Choose, record, type Trace } from '../trace/transaction.ts';
 import { igetInode } from '../vfs/namei.ts';
 import { peekBytes, peekFile, peekRaw, peekRoot } from '../vfs/peek.ts';
 import type { FileView, LineResult } from './ast.ts';
@@ -46,10 +46,15 @@ export class ScheduleMismatch extends Error {
 
 /**
  * Runs the session's lanes in the recording world.
- * @param schedule  task numbers; when it is used up, or null, the lowest task that can run goes on
+ * @param schedule  task numbers, or who says them; when it is used up, or null, the lowest task that can run goes on
+ * @param stops     nobody goes on when it is used up
  * @throws          ScheduleMismatch naming the step, and who could have run
  */
-export function runSession(session: Session, schedule: readonly number[] | null = null): RunResult {
+export function runSession(
+  session: Session,
+  schedule: readonly number[] | Choose | null = null,
+  stops = false,
+): RunResult {
   const { world, k } = recordingKernel(session);
   const findings: FoundThing[] = [];
   const seen = new Set<string>();
@@ -63,9 +68,15 @@ export function runSession(session: Session, schedule: readonly number[] | null 
     }
   };
   const taken: number[] = [];
-  const trace = record(world, k, session.specs, (runnable, step) => {
+  const trace = record(world, k, session.specs, (runnable, step, next) => {
     if (step > 0) look(step - 1);
+    if (typeof schedule === 'function') {
+      const chosen = schedule(runnable, step, next);
+      if (chosen !== null) taken.push(chosen);
+      return chosen;
+    }
     const wanted = schedule?.[step];
+    if (stops && wanted === undefined) return null;
     if (wanted !== undefined && !runnable.includes(wanted)) {
       const who = runnable.map((task) => session.specs[task]!.name).join(', ');
       const name = session.specs[wanted]?.name ?? `task ${wanted}`;
