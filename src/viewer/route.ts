@@ -39,6 +39,8 @@ export interface CellRoute {
   readonly broken: string | null;
   /** Null: that of the violation. */
   readonly schedule: string | null;
+  /** Power failures: which of the media; null: one that breaks it. */
+  readonly medium: number | null;
   readonly row: number | null;
 }
 
@@ -106,6 +108,7 @@ export function formatRoute(route: Route): string {
       add('power', route.power ? 1 : 0, 0);
       add('broken', route.broken);
       add('schedule', route.schedule);
+      add('medium', route.medium);
       add('row', route.row);
       break;
     case 'edit':
@@ -159,6 +162,7 @@ export function parseRoute(hash: string): Route {
       power,
       broken: text('broken'),
       schedule: text('schedule'),
+      medium: count('medium'),
       row: count('row'),
     };
   if (view === 'edit')
@@ -195,9 +199,9 @@ function decode(text: string): string {
 
 /** A token of `replay` as the cell that shows it; null: it is none. */
 export function tokenRoute(token: string): CellRoute | null {
-  const match = /^([^:]+):([^:@]+)@([^:]+):([^:!]+)(!\d*)?$/.exec(token);
+  const match = /^([^:]+):([^:@]+)@([^:]+):([^:!]+)(?:(!)(\d{0,6}))?$/.exec(token);
   if (match === null) return null;
-  const [, scenario, of, mount, schedule, power] = match;
+  const [, scenario, of, mount, schedule, power, medium] = match;
   return {
     view: 'cell',
     ref: { scenario: scenario! },
@@ -207,6 +211,7 @@ export function tokenRoute(token: string): CellRoute | null {
     power: power !== undefined,
     broken: null,
     schedule: schedule!,
+    medium: power === undefined ? null : Number(medium),
     row: null,
   };
 }

@@ -52,8 +52,7 @@ export function runSearch(job: SearchJob, watch: (states: number) => boolean): S
   const mount = scenario.mounts.find((each) => mountLabel(each) === job.mount);
   if (mount === undefined) throw new Error(`${scenario.name} has no mount ${job.mount}`);
   const spec = scenario.image;
-  const image =
-    'mkfs' in spec ? makeVolume(spec.mkfs, job.file) : Image.load(job.image ?? new Uint8Array());
+  const image = 'mkfs' in spec ? makeVolume(spec.mkfs, job.file) : Image.load(job.image ?? new Uint8Array());
   let states = 0;
   const options = {
     lockdep: job.lockdep,

@@ -19,6 +19,8 @@ export interface Frame {
   stay(route: Route): void;
   /** Where the matrix was left. */
   readonly lastMatrix: string;
+  /** Where a cell was opened from. */
+  readonly back: string;
 }
 
 export interface View {
@@ -53,7 +55,12 @@ export function startApp(lab: PageLab, root: HTMLElement): void {
   fill(
     root,
     h('a', { class: 'skip', href: '#view', onclick: skip }, 'to the content'),
-    h('header', { class: 'head' }, h('p', { class: 'brand' }, 'ext4lab', h('small', {}, ` ${lab.report.lab}`)), tabs),
+    h(
+      'header',
+      { class: 'head' },
+      h('p', { class: 'brand' }, 'ext4lab', h('small', {}, ` ${lab.report.lab}`)),
+      tabs,
+    ),
     host,
     h('p', { id: 'status', role: 'status', 'aria-live': 'polite' }),
   );
@@ -68,6 +75,7 @@ export function startApp(lab: PageLab, root: HTMLElement): void {
   };
   let current: { readonly view: View; readonly name: Route['view'] } | null = null;
   let lastMatrix = formatRoute(MATRIX);
+  let back = lastMatrix;
   let shown = '';
   const frame: Frame = {
     lab,
@@ -78,11 +86,15 @@ export function startApp(lab: PageLab, root: HTMLElement): void {
     stay(route) {
       shown = formatRoute(route);
       if (route.view === 'matrix') lastMatrix = shown;
+      if (route.view !== 'cell') back = shown;
       history.replaceState(null, '', shown);
       showTabs(route.view);
     },
     get lastMatrix() {
       return lastMatrix;
+    },
+    get back() {
+      return back;
     },
   };
   const showTabs = (view: Route['view']): void => {
@@ -105,6 +117,7 @@ export function startApp(lab: PageLab, root: HTMLElement): void {
     shown = location.hash;
     const route = parseRoute(shown);
     if (route.view === 'matrix') lastMatrix = shown || lastMatrix;
+    if (route.view !== 'cell') back = shown || lastMatrix;
     showTabs(route.view);
     if (current !== null && current.name === route.view && current.view.follow?.(route) === true) return;
     const isFirst = current === null;

@@ -16,7 +16,10 @@ export function designsView(frame: Frame, route: Route, host: HTMLElement): View
       Object.values(cells)
         .flatMap((row) => Object.values(row))
         .filter((row) => row[at]?.v === letter).length;
-    const only = formatRoute({ ...MATRIX, designs: id === 'mkwrite-convert' ? [id] : ['mkwrite-convert', id] });
+    const only = formatRoute({
+      ...MATRIX,
+      designs: id === 'mkwrite-convert' ? [id] : ['mkwrite-convert', id],
+    });
     const broken = brokenBy(frame, at);
     const splats = report.lockdep.find((each) => each.design === id)?.splats ?? [];
     return [
@@ -39,15 +42,24 @@ export function designsView(frame: Frame, route: Route, host: HTMLElement): View
             h('a', { href: only }, `${count('X')} cells break something, ${count('H')} hold`),
             broken.length === 0 ? null : `: ${broken.map(([name, times]) => `${name} ${times}`).join(', ')}`,
           ),
-          splats.length === 0 ? null : fact('lockdep', `${splats.length} ${splats.length === 1 ? 'report' : 'reports'}`),
+          splats.length === 0
+            ? null
+            : fact('lockdep', `${splats.length} ${splats.length === 1 ? 'report' : 'reports'}`),
         ),
         splats.map(({ summary, text }) =>
-          h('details', {}, h('summary', {}, summary), h('pre', { tabindex: 0, 'aria-label': 'report' }, text)),
+          h(
+            'details',
+            {},
+            h('summary', {}, summary),
+            h('pre', { tabindex: 0, 'aria-label': 'report' }, text),
+          ),
         ),
       ),
     ];
   });
-  const others = report.designs.map((id) => h('a', { href: formatRoute({ view: 'designs', design: id }) }, id));
+  const others = report.designs.map((id) =>
+    h('a', { href: formatRoute({ view: 'designs', design: id }) }, id),
+  );
   fill(
     host,
     h('h1', {}, 'The designs'),
@@ -57,11 +69,16 @@ export function designsView(frame: Frame, route: Route, host: HTMLElement): View
       'A design says what it does differently from the current kernel (mkwrite-convert) and inherits the rest. What is not ' +
         'modelled of a proposal stands with it.',
     ),
-    h('p', { class: 'jump' }, others.flatMap((link, index) => (index === 0 ? [link] : [' · ', link]))),
+    h(
+      'p',
+      { class: 'jump' },
+      others.flatMap((link, index) => (index === 0 ? [link] : [' · ', link])),
+    ),
     sections,
   );
   const focus = (): void => {
-    const heading = wanted === null ? host.querySelector('h1') : host.querySelector(`#${CSS.escape(`head-${wanted}`)}`);
+    const heading =
+      wanted === null ? host.querySelector('h1') : host.querySelector(`#${CSS.escape(`head-${wanted}`)}`);
     if (!(heading instanceof HTMLElement)) return;
     heading.setAttribute('tabindex', '-1');
     heading.focus({ preventScroll: true });

@@ -31,7 +31,8 @@ export class PageLab {
 
   constructor(report: Report) {
     this.report = report;
-    for (const each of [...report.library, ...report.scenarios]) this.#known.set(String(each.json.name), each);
+    for (const each of [...report.library, ...report.scenarios])
+      this.#known.set(String(each.json.name), each);
     this.rows = report.scenarios.map((each) => this.#scenario(each));
   }
 

@@ -1,6 +1,14 @@
 /** The matrix: what every design does in every scenario. The whole table is there; a filter leaves rows out. */
 import { INVARIANTS } from '../../invariants/index.ts';
-import { breaks, cellSentence, cellWords, filterRows, type MatrixRow, matrixRows, type VerdictFilter } from '../matrix.ts';
+import {
+  breaks,
+  cellSentence,
+  cellWords,
+  filterRows,
+  type MatrixRow,
+  matrixRows,
+  type VerdictFilter,
+} from '../matrix.ts';
 import type { ReportCell } from '../report.ts';
 import { type CellRoute, formatRoute, type MatrixRoute, type Route } from '../route.ts';
 import type { Frame, View } from './app.ts';
@@ -100,7 +108,9 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
           )
         : null,
       h('label', { class: 'field grow' }, h('span', {}, 'Filter'), input),
-      select('Verdict', VERDICT_WORDS, route.verdict, (verdict) => change({ verdict: verdict as VerdictFilter })),
+      select('Verdict', VERDICT_WORDS, route.verdict, (verdict) =>
+        change({ verdict: verdict as VerdictFilter }),
+      ),
       select(
         'Breaks',
         [['', 'anything'], ...invariants.map((id) => [id, id] as const)],
@@ -137,7 +147,10 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         change({ q: '', verdict: 'any', invariant: null, designs: null });
         controls();
       };
-      fill(frameOf, h('p', { class: 'empty' }, `${what}. `, h('button', { type: 'button', onclick: all }, 'show all')));
+      fill(
+        frameOf,
+        h('p', { class: 'empty' }, `${what}. `, h('button', { type: 'button', onclick: all }, 'show all')),
+      );
       return;
     }
     const table = h(
@@ -154,7 +167,11 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
           shown.map((at) => {
             const id = report.designs[at]!;
             const href = formatRoute({ view: 'designs', design: id });
-            return h('th', { scope: 'col', class: 'design' }, h('a', { href, title: `what ${id} is` }, breakable(id)));
+            return h(
+              'th',
+              { scope: 'col', class: 'design' },
+              h('a', { href, title: `what ${id} is` }, breakable(id)),
+            );
           }),
         ),
       ),
@@ -166,7 +183,8 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
 
   function drawHead(found: readonly MatrixRow[], shown: readonly number[]): void {
     const cells = found.flatMap((row) => shown.flatMap((at) => row.cells[at] ?? []));
-    const count = (verdict: ReportCell['verdict']): number => cells.filter((cell) => cell.verdict === verdict).length;
+    const count = (verdict: ReportCell['verdict']): number =>
+      cells.filter((cell) => cell.verdict === verdict).length;
     const odd = cells.filter((cell) => cell.asExpected === false).length;
     const pending = cells.filter((cell) => cell.pendingOnly).length;
     const parts = [
@@ -192,14 +210,20 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         ? null
         : h('p', { class: 'quiet' }, report.reach[route.power ? 1 : 0]!),
       odd > 0
-        ? h('p', { class: 'warning' }, h('b', {}, `! ${odd} cells are not as the scenario files record them.`))
+        ? h(
+            'p',
+            { class: 'warning' },
+            h('b', {}, `! ${odd} cells are not as the scenario files record them.`),
+          )
         : null,
       h(
         'dl',
         { class: 'legend', 'aria-label': 'legend' },
         legend('X', inWords() ? 'breaks this, and as many more' : 'breaks so many invariants'),
         legend('H', 'holds in every schedule that was looked at'),
-        cells.some(({ verdict }) => verdict === 'inconclusive') ? legend('I', 'nothing found, not all was seen') : null,
+        cells.some(({ verdict }) => verdict === 'inconclusive')
+          ? legend('I', 'nothing found, not all was seen')
+          : null,
         cells.length < found.length * shown.length ? legend(null, 'not run') : null,
         odd > 0 ? [h('dt', {}, h('span', { class: 'odd' }, '!')), h('dd', {}, 'not as recorded')] : null,
         pending > 0 && inWords()
@@ -240,7 +264,10 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
     const design = report.designs[at]!;
     const key = `${row.scenario.name} ${row.mount} ${design}`;
     const dim = route.invariant !== null && !breaks(cell, route.invariant);
-    const letter = cell === null ? 'none' : { holds: 'H', violates: 'X', inconclusive: 'I', 'not-applicable': 'N' }[cell.verdict];
+    const letter =
+      cell === null
+        ? 'none'
+        : { holds: 'H', violates: 'X', inconclusive: 'I', 'not-applicable': 'N' }[cell.verdict];
     const { sign, word, more } = cellWords(cell);
     const text = inWords()
       ? [h('span', { class: 'mark' }, sign), ` ${word}`, more > 0 ? h('small', {}, ` +${more}`) : null]
@@ -249,11 +276,17 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
           letter === 'X' ? String(more + 1) : null,
           h('span', { class: 'offscreen' }, ` ${word}${more > 0 ? ` and ${more} more` : ''}`),
         ];
-    const odd = cell?.asExpected === false ? h('span', { class: 'odd', title: 'not as recorded' }, '!') : null;
+    const odd =
+      cell?.asExpected === false ? h('span', { class: 'odd', title: 'not as recorded' }, '!') : null;
     return h(
       'td',
       { role: 'gridcell', class: `${letter}${dim ? ' dim' : ''}` },
-      h('a', { href: cell === null ? null : formatRoute(cellRoute(row, design)), 'data-key': key, tabindex: -1 }, text, odd),
+      h(
+        'a',
+        { href: cell === null ? null : formatRoute(cellRoute(row, design)), 'data-key': key, tabindex: -1 },
+        text,
+        odd,
+      ),
     );
   }
 
@@ -266,6 +299,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
     power: route.power,
     broken: route.invariant,
     schedule: null,
+    medium: null,
     row: null,
   });
 
@@ -278,7 +312,14 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
     const cell = row.cells[report.designs.indexOf(design)] ?? null;
     const said = cellSentence(name, mount, design, cell);
     const source = row.scenario.source.length === 0 ? '' : ` Source: ${row.scenario.source.join('; ')}.`;
-    fill(detail, signSpan(cell), ' ', said, h('br'), h('span', { class: 'quiet' }, `${row.scenario.question}${source}`));
+    fill(
+      detail,
+      signSpan(cell),
+      ' ',
+      said,
+      h('br'),
+      h('span', { class: 'quiet' }, `${row.scenario.question}${source}`),
+    );
     link.title = said;
   };
   frameOf.addEventListener('pointerover', (event) => describe(event.target));
@@ -332,7 +373,12 @@ export const isTyping = (target: EventTarget | null): boolean =>
   target instanceof Element && target.closest('input, textarea, select, [contenteditable="true"]') !== null;
 
 function radio(text: string, on: boolean, onChange: () => void): HTMLLabelElement {
-  return h('label', {}, h('input', { type: 'radio', name: 'power', checked: on, onchange: onChange }), h('span', {}, text));
+  return h(
+    'label',
+    {},
+    h('input', { type: 'radio', name: 'power', checked: on, onchange: onChange }),
+    h('span', {}, text),
+  );
 }
 
 function legend(letter: 'X' | 'H' | 'I' | null, text: string): HTMLElement[] {

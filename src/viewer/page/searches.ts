@@ -2,7 +2,10 @@
  * Searches in workers, which are made of the page's own script. Where the page may share memory with them (served by
  * `playground`) a stopped search tells what it has; from a file its worker is ended, and only the count of states is known.
  */
+import type { CrashCell } from '../../compare/crash.ts';
+import type { Cell } from '../../compare/race.ts';
 import { MACHINE_ID } from '../html.ts';
+import { packCell, type ReportCell, unpackCell } from '../report.ts';
 import type { SearchAnswer, SearchJob, SearchResult } from '../search.ts';
 
 export type Asked = Omit<SearchJob, 'id' | 'stop'>;
@@ -12,6 +15,8 @@ export type Outcome =
   /** Ended from outside before it could say anything but how far it was. */
   | { readonly type: 'stopped'; readonly states: number }
   | { readonly type: 'failed'; readonly message: string };
+
+const keyOf = (...words: readonly (string | boolean)[]): string => JSON.stringify(words);
 
 interface Waiting {
   readonly asked: Asked;
@@ -29,6 +34,7 @@ export class Searches {
   readonly #idle: Worker[] = [];
   #stop: Int32Array | null = null;
   #ids = 0;
+  readonly #known = new Map<string, ReportCell>();
   #code: string | null = null;
 
   /** Searches that are under way or wait. */
@@ -36,11 +42,24 @@ export class Searches {
     return this.#queue.length + this.#busy.size;
   }
 
+  /** What was found here, for who opens it. */
+  remember(asked: Asked, cell: Cell | CrashCell): void {
+    this.#known.set(
+      keyOf(asked.text, asked.mount, asked.design, asked.power),
+      unpackCell(packCell(cell, null)),
+    );
+  }
+
+  known(text: string, mount: string, design: string, power: boolean): ReportCell | null {
+    return this.#known.get(keyOf(text, mount, design, power)) ?? null;
+  }
+
   /** @param onStates  told now and then */
   run(asked: Asked, onStates: (states: number) => void = () => {}): Promise<Outcome> {
     return new Promise((settle) => {
       if (this.pending === 0)
-        this.#stop = typeof SharedArrayBuffer === 'undefined' ? null : new Int32Array(new SharedArrayBuffer(4));
+        this.#stop =
+          typeof SharedArrayBuffer === 'undefined' ? null : new Int32Array(new SharedArrayBuffer(4));
       this.#queue.push({ asked, onStates, settle });
       this.#next();
     });

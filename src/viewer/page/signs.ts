@@ -9,4 +9,5 @@ export function signSpan(cell: ReportCell | null): HTMLElement {
   return h('span', { class: `sign ${verdictClass(cell)}`, 'aria-hidden': 'true' }, cellWords(cell).sign);
 }
 
-export const verdictClass = (cell: ReportCell | null): string => (cell === null ? 'none' : CLASS[cell.verdict]);
+export const verdictClass = (cell: ReportCell | null): string =>
+  cell === null ? 'none' : CLASS[cell.verdict];
