@@ -52,17 +52,29 @@ export class PageLab {
   /** @throws ScenarioError, or an Error that says what is wrong with the link */
   async resolve(ref: ScenarioRef): Promise<Found> {
     if ('z' in ref) {
-      let text: string;
-      try {
-        text = await inflateText(ref.z);
-      } catch {
+      const text = await this.draft(ref.z);
+      if (text === null)
         throw new Error('the scenario in this link cannot be read: the link is cut or changed');
-      }
       return this.edited(text);
     }
     const found = this.find(ref.scenario);
     if (found === null) throw new Error(`no scenario ${ref.scenario} in this page`);
     return found;
+  }
+
+  /** The text in a link, be it a scenario or not; null: the link is damaged. */
+  async draft(z: string): Promise<string | null> {
+    let text: string;
+    try {
+      text = await inflateText(z);
+    } catch {
+      return null;
+    }
+    try {
+      return formatScenario(JSON.parse(text));
+    } catch {
+      return text;
+    }
   }
 
   /** Text from the editor. @throws ScenarioError */

@@ -6,6 +6,7 @@ import type { CrashCell } from '../../compare/crash.ts';
 import type { Cell } from '../../compare/race.ts';
 import { MACHINE_ID } from '../html.ts';
 import { packCell, type ReportCell, unpackCell } from '../report.ts';
+import { shortScenario } from '../scenarioText.ts';
 import type { SearchAnswer, SearchJob, SearchResult } from '../search.ts';
 
 export type Asked = Omit<SearchJob, 'id' | 'stop'>;
@@ -51,7 +52,7 @@ export class Searches {
   }
 
   known(text: string, mount: string, design: string, power: boolean): ReportCell | null {
-    return this.#known.get(keyOf(text, mount, design, power)) ?? null;
+    return this.#known.get(keyOf(shortScenario(text), mount, design, power)) ?? null;
   }
 
   /** @param onStates  told now and then */
