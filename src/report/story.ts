@@ -160,7 +160,7 @@ export function factsOf(changes: readonly FieldChange[]): string[] {
 }
 
 /** `[0,4)=42424242`: the bytes that differ. */
-function runOf(before: Bytes | null, after: Bytes | null): string {
+export function runOf(before: Bytes | null, after: Bytes | null): string {
   const a = before ?? Bytes.zero(after?.length ?? 0);
   const b = after ?? Bytes.zero(a.length);
   let from = 0;
