@@ -17,14 +17,12 @@ import { brokenWords, cellWords } from '../matrix.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import type { Frame, View } from './app.ts';
-import { mountCompareView } from './comparePlaceholder.ts';
+import { type CompareView, mountCompareView } from './compareView.ts';
 import { announce, check, copyText, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
 import { signSpan, verdictClass } from './signs.ts';
-
-type Mounted = ReturnType<typeof mountCompareView>;
 
 /** Bundled, or one that only claims use. */
 export const anyDesign = (id: string): Design | undefined =>
@@ -32,14 +30,16 @@ export const anyDesign = (id: string): Design | undefined =>
 
 export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   let route = first as CellRoute;
-  let mounted: Mounted | null = null;
+  let mounted: CompareView | null = null;
   let gone = false;
+  let saying: ReturnType<typeof setTimeout> | undefined;
   const title = 'scenario' in route.ref ? route.ref.scenario : 'edited scenario';
   const content = h('div', { class: 'cell-view' });
   fill(host, content);
   fill(content, h('h1', {}, title), h('p', { class: 'quiet' }, 'replaying…'));
   const keys: Record<string, () => void> = { Escape: () => goBack(frame) };
   const onKey = (event: KeyboardEvent): void => {
+    if (document.querySelector('dialog[open]') !== null) return;
     if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
       return;
     if (event.key === 'Escape' && event.target instanceof Element) {
@@ -190,8 +190,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       : `npm run ext4lab -- replay '${token}'`;
     fill(
       content,
-      backLink(frame),
-      h('h1', {}, scenario.name),
+      h('div', { class: 'cell-head' }, backLink(frame), h('h1', {}, scenario.name), bar(shown)),
       h(
         'p',
         { class: 'question' },
@@ -200,24 +199,23 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
           ? null
           : h('span', { class: 'quiet' }, ` Source: ${scenario.source.join('; ')}.`),
       ),
-      bar(shown),
-      violations(shown),
-      h(
-        'p',
-        { class: 'verdict-line' },
-        signSpan(cell),
-        ' ',
-        h('b', {}, `${route.of} (${route.mount}) `),
-        verdictText(
-          cell,
-          own.marks.map(({ id }) => id),
-          found,
+      violations(shown) ??
+        h(
+          'p',
+          { class: 'verdict-line' },
+          signSpan(cell),
+          ' ',
+          h('b', {}, `${route.of} `),
+          verdictText(
+            cell,
+            own.marks.map(({ id }) => id),
+            found,
+          ),
+          choice.of === route.of || choice.broken === null
+            ? null
+            : ` Shown on the schedule by which ${choice.of} breaks ${choice.broken}.`,
         ),
-        choice.of === route.of || choice.broken === null
-          ? null
-          : h('span', {}, ` Shown on the schedule by which ${choice.of} breaks ${choice.broken}.`),
-        target === null ? null : h('span', { class: 'message' }, ` ${target.id}: ${target.message}`),
-      ),
+      target === null ? null : h('p', { class: 'message' }, `${target.id}: ${target.message}`),
       h(
         'div',
         { class: 'actions' },
@@ -263,7 +261,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       row: Math.min(route.row ?? startRow, Math.max(0, comparison.rows.length - 1)),
       onRow(row) {
         route = { ...route, row };
-        frame.stay(route);
+        // Browsers refuse an address that changes with every repeat of a key.
+        clearTimeout(saying);
+        saying = setTimeout(() => frame.stay(route), 150);
       },
       lockOrder: (design) => lockOrder(found, design),
     });
@@ -342,7 +342,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     return h(
       'nav',
       { class: 'violations', 'aria-label': 'what it breaks' },
-      h('span', {}, 'breaks'),
+      h('span', {}, h('b', {}, route.of), ' breaks'),
       ids.map((id, index) =>
         h(
           'a',
@@ -351,9 +351,8 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
           known[index]!,
         ),
       ),
-      ids.length > 1
-        ? h('span', { class: 'quiet' }, h('kbd', {}, '['), ' ', h('kbd', {}, ']'), ' previous and next')
-        : null,
+      ids.length > 1 ? h('span', { class: 'quiet' }, h('kbd', {}, '['), ' ', h('kbd', {}, ']')) : null,
+      h('span', { class: 'quiet' }, `(${cell!.how})`),
     );
   }
 
@@ -381,6 +380,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     },
     destroy() {
       gone = true;
+      clearTimeout(saying);
       document.removeEventListener('keydown', onKey);
       mounted?.destroy();
     },

@@ -60,7 +60,21 @@ export function check(label: Child, on: boolean, onChange: (on: boolean) => void
 /** Says something to who does not see the page, and for a moment to who does. */
 export function announce(text: string): void {
   const status = document.getElementById('status');
-  if (status !== null) status.textContent = text;
+  if (status === null) return;
+  status.textContent = text;
+  clearTimeout(silence);
+  silence = setTimeout(() => status.replaceChildren(), ANNOUNCED_MS);
+}
+
+const ANNOUNCED_MS = 6000;
+let silence: ReturnType<typeof setTimeout> | undefined;
+
+/** Says something that stays until something else is said: it has a button. */
+export function announceFirmly(...children: Child[]): void {
+  announce('');
+  clearTimeout(silence);
+  const status = document.getElementById('status');
+  if (status !== null) fill(status, ...children);
 }
 
 /** Copies text; where the browser refuses (a file that is not trusted) by selecting it. */

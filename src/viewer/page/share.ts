@@ -1,5 +1,5 @@
 /** Links that a mail carries whole; what is longer goes as a file. */
-import { announce, copyText, download, h } from './dom.ts';
+import { announceFirmly, copyText, download, h } from './dom.ts';
 
 /** Longer links are cut by some mail clients and trackers. */
 export const LINK_MAX = 2000;
@@ -17,10 +17,7 @@ export async function shareLink(
     await copyText(link, `link of ${link.length} characters`);
     return;
   }
-  const status = document.getElementById('status');
-  if (status === null) return;
-  announce('');
-  status.replaceChildren(
+  announceFirmly(
     `The link would have ${link.length} characters, more than the ${LINK_MAX} that mails and trackers keep whole. `,
     h('button', { type: 'button', onclick: () => download(instead.name, instead.text) }, 'Download as file'),
   );
