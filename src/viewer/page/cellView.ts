@@ -18,7 +18,7 @@ import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import type { Frame, View } from './app.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
-import { announce, check, copyText, fill, h, select } from './dom.ts';
+import { check, copyText, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
@@ -267,7 +267,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       },
       lockOrder: (design) => lockOrder(found, design),
     });
-    announce('');
+    // Arrows step at once, unless somebody has begun to do something else.
+    if (document.activeElement === document.body || content.parentElement?.contains(document.activeElement))
+      view.querySelector<HTMLElement>('[role=grid]')?.focus({ preventScroll: true });
 
     async function share(): Promise<void> {
       await shareLink(formatRoute(route), {
