@@ -60,8 +60,8 @@ inChromium('the playground', () => {
         const mount = scenario!.mounts.find((each) => mountLabel(each) === cell.mount)!;
         const here = raceCell(scenario!, imageOf(scenario!), designById(cell.design)!, mount).cell;
         expect(cell).toEqual(JSON.parse(JSON.stringify(here)));
-        expect(cell.endStates.length).toBeGreaterThan(0);
       }
+      expect(cells.some(({ endStates }) => endStates.length > 0)).toBe(true);
     }
   });
 
@@ -85,7 +85,8 @@ inChromium('the playground', () => {
     await page.locator('[data-slot="no-conversion delalloc"]').click();
     await page.locator('.cmp').waitFor();
     expect(await page.locator('.message').textContent()).toMatch(/BUG_ON/);
-    // The link carries the scenario.
+    // The link carries the scenario, and what is shown of it.
+    await expect.poll(() => page.url()).toContain('row=');
     const hash = page.url().replace(/^[^#]*/, '');
     expect(hash).toContain('z=');
     expect(page.url().length).toBeLessThan(2000);
@@ -93,6 +94,9 @@ inChromium('the playground', () => {
     opened.push(again);
     await again.page.locator('.cmp').waitFor();
     expect(await again.page.locator('h1').first().textContent()).toBe('mine');
+    expect(await again.page.locator('.message').textContent()).toBe(
+      await page.locator('.message').textContent(),
+    );
     // Escape goes back to the editor, which still has it all.
     await page.keyboard.press('Escape');
     await page.locator('[data-slot="no-conversion delalloc"]').waitFor();
@@ -137,9 +141,12 @@ inChromium('the playground', () => {
 
   it('says when a link would be too long', async () => {
     const page = await open({ hash: '#/edit' });
-    const noise = Array.from({ length: 4000 }, (_, i) =>
-      ((i * 7919 + (i >> 3) * 104729) % 256).toString(16).padStart(2, '0'),
-    );
+    // A congruential generator: bytes that do not get shorter.
+    let x = 1;
+    const noise = Array.from({ length: 4000 }, () => {
+      x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+      return (x >>> 24).toString(16).padStart(2, '0');
+    });
     const lines = Array.from(
       { length: 8 },
       (_, i) => `pwrite -x ${noise.slice(i * 500, i * 500 + 500).join('')} 0`,
@@ -167,7 +174,7 @@ inChromium('the playground', () => {
     const page = await open({
       hash: '#/edit?scenario=small-write-beside-store&designs=mkwrite-convert&mount=delalloc',
     });
-    const text = (await page.locator('.cm-content').innerText()).replaceAll('\u00a0', ' ');
+    const text = (await page.locator('.cm-line').allTextContents()).join('\n');
     const long = JSON.parse(text) as { tasks: Record<string, string[]> };
     long.tasks.CPU2 = ['open /f', 'pwrite -S 0x44 1 1', 'pwrite -S 0x45 2 1', 'fsync'];
     long.tasks.CPU3 = ['open /f', 'pwrite -S 0x46 3 1', 'pwrite -S 0x47 4 1', 'fsync'];

@@ -46,7 +46,7 @@ inChromium('the served page', () => {
       `${url}#/edit?scenario=small-write-beside-store&designs=mkwrite-convert&mount=delalloc`,
     );
     await page.locator('.cm-content').waitFor();
-    const text = (await page.locator('.cm-content').innerText()).replaceAll('\u00a0', ' ');
+    const text = (await page.locator('.cm-line').allTextContents()).join('\n');
     const long = JSON.parse(text) as { tasks: Record<string, string[]> };
     long.tasks.CPU2 = ['open /f', 'pwrite -S 0x44 1 1', 'pwrite -S 0x45 2 1', 'fsync'];
     long.tasks.CPU3 = ['open /f', 'pwrite -S 0x46 3 1', 'pwrite -S 0x47 4 1', 'fsync'];

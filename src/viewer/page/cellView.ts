@@ -107,6 +107,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       ...(medium === null ? {} : { crash: { medium } }),
     });
     if (gone) return;
+    // Who gets the link of an edited scenario has no verdicts of it: the link says what is shown.
+    if (found.edited && choice.of === route.of)
+      route = { ...route, broken: choice.broken, schedule: choice.schedule, medium };
     draw({ found, comparison, choice, cell, row, ids, medium });
   }
 
