@@ -55,12 +55,7 @@ export function makeBytes(
 
     function build(length: number): void {
       cells = Array.from({ length }, (_, at) =>
-        el(
-          'td',
-          { role: 'gridcell', 'data-at': at, tabindex: at === chosen ? 0 : -1 },
-          el('sup'),
-          el('span'),
-        ),
+        el('td', { role: 'gridcell', 'data-at': at, tabindex: at === chosen ? 0 : -1 }, el('span')),
       );
       const head = el(
         'tr',
@@ -131,8 +126,8 @@ export function makeBytes(
             continue;
           const cell = cells[at]!;
           cell.className = `cmp-t${field.tint}${isChanged ? ' cmp-changed' : ''}${differs ? ' cmp-differs' : ''}${value === 0 ? ' cmp-zero' : ''}`;
-          (cell.firstChild as HTMLElement).textContent = field.letter;
-          (cell.lastChild as HTMLElement).textContent = hex(value, 2);
+          cell.dataset.letter = field.letter;
+          (cell.firstChild as HTMLElement).textContent = hex(value, 2);
           const said = `0x${hex(at, 2)} ${field.label}: ${hex(value, 2)}`;
           const changed = isChanged ? `, was ${hex(before.u8(at), 2)}` : '';
           const label = `${said}${changed}${differs ? ', differs from the first design' : ''}`;

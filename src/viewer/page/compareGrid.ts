@@ -168,7 +168,7 @@ export function makeGrid({ lanes, runs, rows }: Comparison, options: GridOptions
     const item = items[at]!;
     const element =
       item.kind === 'fold'
-        ? foldRow(item, at)
+        ? foldRow(item)
         : el(
             'div.cmp-row',
             {
@@ -192,17 +192,25 @@ export function makeGrid({ lanes, runs, rows }: Comparison, options: GridOptions
     return element;
   }
 
-  function foldRow({ from, to }: Extract<Item, { kind: 'fold' }>, at: number): HTMLElement {
-    const lanesIn = [...new Set(rows.slice(from, to + 1).map((row) => laneOf(row)))];
-    const who = lanesIn.map((task) => lanes[task]).join(' and ');
+  function foldRow({ from, to }: Extract<Item, { kind: 'fold' }>): HTMLElement {
     return el(
       'div.cmp-row.cmp-fold',
-      { role: 'row', 'data-item': at },
+      { role: 'row', title: 'show them' },
       el('div.cmp-number', { role: 'rowheader', text: `${from}` }),
-      el('div.cmp-fold-text', {
-        role: 'gridcell',
-        'aria-colspan': runs.length * 3,
-        text: `⋯ ${to - from + 1} quiet steps of ${who}`,
+      ...runs.flatMap((run, index) => {
+        const here = rows.slice(from, to + 1).filter((row) => row[index] !== null);
+        const who = [...new Set(here.map(laneOf))].map((task) => lanes[task]).join(' and ');
+        const text =
+          here.length === 0 ? '' : `⋯ ${here.length} quiet step${here.length === 1 ? '' : 's'} of ${who}`;
+        return [
+          el(
+            'div.cmp-lanes',
+            { role: 'gridcell', class: here.length === 0 ? 'cmp-gap' : '' },
+            el('span.cmp-fold-text', { text }),
+          ),
+          lockCell(run, index, to),
+          chipCell(run, index, to),
+        ];
       }),
     );
   }

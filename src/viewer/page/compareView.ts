@@ -22,7 +22,7 @@ import { momentsAt } from './compareMoment.ts';
 import { stepPanel } from './compareStep.ts';
 
 export interface CompareOptions {
-  /** Row to begin at; left out: the first in which something breaks. */
+  /** Row to begin at; left out: where the schedule's design breaks, or its power fails. */
   readonly row?: number;
   readonly onRow?: (row: number) => void;
   /** The lock order of a design over all schedules; null or left out: that of this run. */
@@ -470,7 +470,7 @@ export function mountCompareView(
   grid.setLocks(({ id }) => FIRST_LOCKS.has(id));
   lay();
   showFile();
-  goTo(options.row ?? markedRows[0] ?? 0);
+  goTo(options.row ?? firstRow(comparison));
   void showLockOrder();
 
   return {
@@ -485,16 +485,18 @@ export function mountCompareView(
   };
 }
 
-/** Which question, which schedule; what came of it under each design; how to read what follows. */
-function heading(
-  { scenario, question, mount, of, schedule, runs }: Comparison,
-  jump: (run: number, step: number) => void,
-): HTMLElement {
+/** What the schedule was found for: what its design breaks first, the power failure at its end, else the beginning. */
+function firstRow({ runs, of, markedRows }: Comparison): number {
+  const base = runs.find(({ design }) => design.id === of);
+  const step = base?.crash == null ? base?.marks[0]?.step : base.steps.length - 1;
+  return (step === undefined ? undefined : base?.rowOf[step]) ?? markedRows[0] ?? 0;
+}
+
+/** Which schedule; what came of it under each design; how to read what follows. */
+function heading({ of, schedule, runs }: Comparison, jump: (run: number, step: number) => void): HTMLElement {
   return el(
     'header',
     {},
-    el('h2', {}, `${scenario} `, el('span.cmp-dim', { text: mount })),
-    el('p', { text: question }),
     el(
       'p',
       {},

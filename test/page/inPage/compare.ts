@@ -26,9 +26,13 @@ inPage.openCompare = ({ scenario: text, designs, schedule, of, crash, row, mount
   inPage.rowsSeen = [];
   const host = document.getElementById('app')!;
   host.replaceChildren();
+  const title = document.createElement('h1');
+  title.textContent = scenario.name;
+  const view = document.createElement('div');
   const main = document.createElement('main');
+  main.append(title, view);
   host.append(main);
-  inPage.view = mountCompareView(main, comparison, {
+  inPage.view = mountCompareView(view, comparison, {
     ...(row === undefined ? {} : { row }),
     onRow: (at) => inPage.rowsSeen.push(at),
   });

@@ -60,7 +60,8 @@ async function bundle(): Promise<string> {
     if (part.type === 'chunk') script += part.code;
     else style += part.source;
   }
-  return pageHtml('compare', {}, { script, style });
+  const ground = 'body{background:#fff}@media(prefers-color-scheme:dark){body{background:#16181a}}';
+  return pageHtml('compare', {}, { script, style: style + ground });
 }
 
 /** Opens the page; the bundle is made once. */
