@@ -28,7 +28,7 @@ inChromium('the page', () => {
     await page.locator('.cmp').waitFor();
     expect(await page.locator('img').count()).toBe(0);
     expect(errors).toEqual([]);
-    expect(requests.filter((url) => !url.startsWith('file:'))).toEqual([]);
+    expect(requests.filter((url) => !/^(file|blob):/.test(url))).toEqual([]);
     await close();
   });
 });

@@ -258,6 +258,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
         h('summary', {}, 'The scenario'),
         h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
       ),
+      h('h2', { class: 'offscreen' }, 'Designs side by side'),
       view,
     );
     mounted = mountCompareView(view, comparison, {
