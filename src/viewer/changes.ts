@@ -6,7 +6,7 @@ import { runOf } from '../report/story.ts';
 import { FINDING_IDS } from '../state/findings.ts';
 import type { FieldChange } from '../state/recording.ts';
 import { canonical } from '../state/schema.ts';
-import { BH, TABLES, type TableName } from '../state/tables.ts';
+import { BH, type LoggedTransaction, TABLES, type TableName } from '../state/tables.ts';
 
 export interface ChangeText {
   /** `inode 12`. */
@@ -89,7 +89,9 @@ function recordName(table: TableName, key: string): string {
 /** Bit masks by their bits, the rest as it is. */
 function text({ table, field }: FieldChange, value: FieldChange['before']): string {
   if (typeof value === 'boolean') return value ? '1' : '0';
-  if (typeof value !== 'number') return value === null ? 'none' : shortened(canonical(value));
+  if (value === null) return 'none';
+  if (table === 'journal' && field === 'log') return logText(value as readonly LoggedTransaction[]);
+  if (typeof value !== 'number') return shortened(canonical(value));
   if (table === 'inode' && field === 'flags')
     return `0x${value.toString(16)} (${inodeFlagNames(value).join(', ') || 'none'})`;
   if (table === 'inode' && field === 'mode') return `0${value.toString(8)}`;
@@ -99,6 +101,10 @@ function text({ table, field }: FieldChange, value: FieldChange['before']): stri
   }
   return `${value}`;
 }
+
+/** Blocks of each transaction, oldest first. */
+const logText = (log: readonly LoggedTransaction[]): string =>
+  shortened(log.map(({ blocks }) => `(blocks ${blocks.map(([block]) => block).join(' ')})`).join(' '));
 
 const sizeOf = (bytes: Bytes | null): string => (bytes === null ? 'none' : `${bytes.length} bytes`);
 const firstOf = (bytes: Bytes): string =>

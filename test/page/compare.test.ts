@@ -13,13 +13,14 @@ const BUG: CompareRequest = {
   of: 'mkwrite-convert',
 };
 
-const text = (page: Page, selector: string): Promise<string> => page.locator(selector).first().innerText();
+const text = async (page: Page, selector: string): Promise<string> =>
+  (await page.locator(selector).first().textContent()) ?? '';
 const current = (page: Page) => page.locator('.cmp-current');
 const press = async (page: Page, ...keys: string[]): Promise<void> => {
   for (const key of keys) await page.keyboard.press(key);
 };
 const rowNumber = async (page: Page): Promise<number> =>
-  Number((await current(page).locator('.cmp-number').innerText()).replace(/\D/g, ''));
+  Number(await current(page).locator('.cmp-number').textContent());
 
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
@@ -97,9 +98,9 @@ inChromium('the compare view', () => {
       await press(page, 'f');
       expect(Number(await page.locator('.cmp-grid').getAttribute('aria-rowcount'))).toBe(folded);
       await press(page, 'Home');
-      expect(await current(page).innerText()).toContain('quiet steps');
+      expect(await current(page).textContent()).toContain('quiet steps');
       await press(page, 'Enter');
-      expect(await current(page).innerText()).toContain('link_path_walk');
+      expect(await current(page).textContent()).toContain('link_path_walk');
       await press(page, 'f', 'f', 'g');
       await page.keyboard.type('7');
       await press(page, 'Enter');
@@ -125,7 +126,7 @@ inChromium('the compare view', () => {
       await page.keyboard.press('Tab');
       const writer = page.locator('.cmp-history button').first();
       await page.locator('.cmp-bytes').first().locator('[data-at="40"]').click();
-      const row = Number((await writer.innerText()).replace('row ', ''));
+      const row = Number((await writer.textContent())!.replace('row ', ''));
       await writer.click();
       expect(await rowNumber(page)).toBe(row);
       expect(
@@ -170,7 +171,9 @@ inChromium('the compare view', () => {
         expect([...reached]).toContain(name);
       await page.locator('.cmp-grid').focus();
       await press(page, '?');
-      expect(await page.locator('dialog[open]').innerText()).toContain('next row in which something breaks');
+      expect(await page.locator('dialog[open]').textContent()).toContain(
+        'next row in which something breaks',
+      );
       await press(page, 'Escape');
       expect(await page.locator('dialog[open]').count()).toBe(0);
       await close();
@@ -217,7 +220,10 @@ inChromium('the compare view', () => {
       crash: { medium: 0 },
     });
     expect(await text(page, '.cmp-current .cmp-mark')).toContain('power fails: promise');
-    expect(await text(page, '.cmp-outcomes')).toContain('power fails at the end');
+    expect(await text(page, '.cmp-outcomes')).toContain('power fails at its end');
+    expect(await text(page, '.cmp-details')).toMatch(
+      /promise: \/f \(ino 12\): byte 0 is 0x00, promised 0x41/,
+    );
     expect(errors).toEqual([]);
     await close();
   });

@@ -222,11 +222,12 @@ export function makeGrid({ lanes, runs, rows }: Comparison, options: GridOptions
 
   function laneCell(item: Extract<Item, { kind: 'row' }>, run: number): HTMLElement {
     const cell = item.cells[run] ?? null;
-    const { steps, result } = runs[run]!;
+    const { steps, result, crash } = runs[run]!;
     const isOver = stateOf[run]![item.row]! >= steps.length - 1;
     if (cell === null) {
       const ended = isOver && rows[item.row - 1]?.[run] === steps.length - 1;
-      const why = result.trace.unfinished.length > 0 ? 'it stopped here' : 'it has ended';
+      const stopped = result.trace.unfinished.length > 0 ? 'it stopped here' : 'it has ended';
+      const why = crash === null ? stopped : 'power fails here';
       return el(
         'div.cmp-lanes.cmp-gap',
         { role: 'gridcell', class: isOver ? 'cmp-over' : '' },

@@ -23,7 +23,7 @@ export function makeHelp(): HTMLDialogElement {
   const root: HTMLDialogElement = el(
     'dialog.cmp-dialog',
     { 'aria-label': 'keys and signs' },
-    el('h3', { text: 'Keys' }),
+    el('h2', { text: 'Keys' }),
     el(
       'dl.cmp-keys',
       {},
@@ -32,7 +32,7 @@ export function makeHelp(): HTMLDialogElement {
         el('dd', { text: does }),
       ]),
     ),
-    el('h3', { text: 'Signs' }),
+    el('h2', { text: 'Signs' }),
     signs(),
     el(
       'p',

@@ -3,7 +3,7 @@ import type { LockOrderData } from '../../locks/lockdep.ts';
 import { type GraphEdge, type GraphNode, lockGraph } from '../lockGraph.ts';
 import { el, svg } from './compareDom.ts';
 
-const NODE = { width: 118, height: 24 };
+const NODE = { width: 138, height: 24 };
 const GAP = { x: 16, y: 26 };
 /** Room beside the nodes for edges that go back or past a layer. */
 const SIDE = 60;

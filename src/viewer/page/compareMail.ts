@@ -17,7 +17,7 @@ export function makeMail(comparison: Comparison, copied: (text: string) => void)
   const root = el(
     'dialog.cmp-dialog',
     { 'aria-label': 'text for a mail' },
-    el('h3', { text: 'Text for a mail' }),
+    el('h2', { text: 'Text for a mail' }),
     el('p', { text: 'Word for word what the command line prints; at most 75 columns.' }),
     select,
     text,

@@ -10,13 +10,15 @@ import type { Moment } from './compareMoment.ts';
 const LISTED = 40;
 
 export function stepPanel({ runs }: Comparison, { run, first, last, step }: Moment): HTMLElement {
-  const { steps, marks, result } = runs[run]!;
+  const { steps, marks, result, crash } = runs[run]!;
   if (first === null || last === null) {
     const over = step >= steps.length - 1;
     const what = over
-      ? result.trace.unfinished.length > 0
-        ? `It stopped after its ${steps.length} steps.`
-        : `It has ended after ${steps.length} steps.`
+      ? crash !== null
+        ? `Its power failed after its ${steps.length} steps.`
+        : result.trace.unfinished.length > 0
+          ? `It stopped after its ${steps.length} steps.`
+          : `It has ended after ${steps.length} steps.`
       : `No such step here. It stands after step ${step}.`;
     return el('div', {}, el('p', { text: what }));
   }

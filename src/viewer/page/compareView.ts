@@ -19,6 +19,7 @@ import { invariantPanel } from './compareInvariants.ts';
 import { lockGraphPicture } from './compareLockGraph.ts';
 import { copyText, makeMail } from './compareMail.ts';
 import { momentsAt } from './compareMoment.ts';
+import { powerPanel } from './comparePower.ts';
 import { stepPanel } from './compareStep.ts';
 
 export interface CompareOptions {
@@ -160,31 +161,28 @@ export function mountCompareView(
     el(
       'details.cmp-section',
       { open: true },
-      el('summary', {}, el('h3', { text: title }), el('span.cmp-dim', { text: hint })),
+      el('summary', {}, el('h2', { text: title }), el('span.cmp-dim', { text: hint })),
       ...children,
-    );
-  const names = (): HTMLElement =>
-    el(
-      'div.cmp-columns.cmp-names',
-      {},
-      ...runs.map(({ design }) => el('div', {}, el('strong', { text: design.id }))),
     );
   const lockSection = section(
     'Lock order',
     'an arrow: the lower lock is taken while the upper is held; a cycle is red and dashed',
-    names(),
     el('div.cmp-columns', {}, ...lockColumns_),
   );
+  const powerSection =
+    runs[0]?.crash == null
+      ? null
+      : section(
+          'Power fails',
+          'when the schedule is used up: what the medium lost, and what recovery gives back',
+          el('div.cmp-columns', {}, ...runs.map(powerPanel)),
+        );
   const details = el(
     'div.cmp-details',
     {},
-    section('This row', 'what each design does in it', names(), el('div.cmp-columns', {}, ...stepColumns)),
-    section(
-      'Invariants after it',
-      'asked of this one state',
-      names(),
-      el('div.cmp-columns', {}, ...invariantColumns),
-    ),
+    powerSection,
+    section('This row', 'what each design does in it', el('div.cmp-columns', {}, ...stepColumns)),
+    section('Invariants after it', 'asked of this one state', el('div.cmp-columns', {}, ...invariantColumns)),
     section(
       'Bytes of the inode',
       'in the bdev cache; outlined: changed in this row; underlined: differs from the first design',
@@ -195,14 +193,12 @@ export function mountCompareView(
         ' ',
         el('label', {}, 'folio ', folioSelect),
       ),
-      names(),
       bytes.root,
     ),
     section(
       'Copies of the file’s bytes',
       'the page cache, the bdev cache, the log, the medium; ≠: not what the program wrote',
       el('p.cmp-controls', {}, el('label', {}, 'from byte ', fromInput)),
-      names(),
       el('div.cmp-columns', {}, ...copyColumns),
     ),
     lockSection,
@@ -210,7 +206,7 @@ export function mountCompareView(
 
   const root = el(
     'div.cmp',
-    { style: `--cmp-runs:${runs.length}` },
+    {},
     heading(comparison, jump),
     bar,
     grid.root,
@@ -532,9 +528,7 @@ function heading({ of, schedule, runs }: Comparison, jump: (run: number, step: n
                   ),
                 ]),
               ),
-          crash === null
-            ? null
-            : ` — power fails at the end; medium ${crash.medium} of ${crash.media} is shown`,
+          crash === null ? null : ' — power fails at its end',
           divergences.length === 0
             ? null
             : el(
