@@ -84,6 +84,8 @@ export function startApp(lab: PageLab, root: HTMLElement): void {
       location.hash = formatRoute(route);
     },
     stay(route) {
+      // The address has moved on already; who still speaks is about to be taken away.
+      if (location.hash !== shown) return;
       shown = formatRoute(route);
       if (route.view === 'matrix') lastMatrix = shown;
       if (route.view !== 'cell') back = shown;

@@ -18,7 +18,7 @@ import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import type { Frame, View } from './app.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
-import { announce, check, copyText, fill, h, select } from './dom.ts';
+import { check, copyText, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
@@ -107,6 +107,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       ...(medium === null ? {} : { crash: { medium } }),
     });
     if (gone) return;
+    // Who gets the link of an edited scenario has no verdicts of it: the link says what is shown.
+    if (found.edited && choice.of === route.of)
+      route = { ...route, broken: choice.broken, schedule: choice.schedule, medium };
     draw({ found, comparison, choice, cell, row, ids, medium });
   }
 
@@ -255,6 +258,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
         h('summary', {}, 'The scenario'),
         h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
       ),
+      h('h2', { class: 'offscreen' }, 'Designs side by side'),
       view,
     );
     mounted = mountCompareView(view, comparison, {
@@ -267,7 +271,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       },
       lockOrder: (design) => lockOrder(found, design),
     });
-    announce('');
+    // Arrows step at once, unless somebody has begun to do something else.
+    if (document.activeElement === document.body || content.parentElement?.contains(document.activeElement))
+      view.querySelector<HTMLElement>('[role=grid]')?.focus({ preventScroll: true });
 
     async function share(): Promise<void> {
       await shareLink(formatRoute(route), {

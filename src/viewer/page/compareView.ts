@@ -418,6 +418,8 @@ export function mountCompareView(
       event.preventDefault();
       return;
     }
+    // From the steps themselves Escape leads out of the view; that is the page's.
+    if (event.key === 'Escape' && target === grid.root) return;
     const does = keys[event.key];
     if (does === undefined) return;
     event.preventDefault();

@@ -56,7 +56,7 @@ export function scenarioEditor(host: HTMLElement, { text, images, onChange }: Ed
         editHistory,
         syntaxHighlighting(COLOURS),
         EditorView.lineWrapping,
-        EditorView.contentAttributes.of({ 'aria-label': 'scenario, as JSON' }),
+        EditorView.contentAttributes.of({ 'aria-label': 'scenario, as JSON', tabindex: '0' }),
         // The list is made on every change below; this shows it.
         linter(null),
         autocompletion({ override: [complete], icons: false, activateOnTyping: true }),

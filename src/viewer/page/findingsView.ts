@@ -15,7 +15,7 @@ export function findingsView(frame: Frame, _route: Route, host: HTMLElement): Vi
   const { report } = frame.lab;
   fill(
     host,
-    h('h1', {}, 'Findings'),
+    h('h1', {}, 'Findings and claims'),
     h(
       'p',
       {},
@@ -39,7 +39,7 @@ export function findingsView(frame: Frame, _route: Route, host: HTMLElement): Vi
     report.claims.length === 0
       ? null
       : [
-          h('h1', {}, 'Claims'),
+          h('h2', { class: 'part' }, 'Claims'),
           h('p', {}, 'What was said on the list, and what follows from it here.'),
           report.claims.map(claim),
         ],
@@ -69,7 +69,7 @@ function claim(each: ReportClaim): HTMLElement {
   return h(
     'section',
     { class: 'card' },
-    h('h2', {}, h('span', { class: `sign ${letter}` }, sign), ' ', each.claim),
+    h('h3', {}, h('span', { class: `sign ${letter}` }, sign), ' ', each.claim),
     h('p', { class: 'quiet' }, `${each.by}, ${each.where}, ${each.date}`),
     each.quotation === undefined ? null : h('blockquote', {}, each.quotation),
     h(

@@ -170,7 +170,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
             return h(
               'th',
               { scope: 'col', class: 'design' },
-              h('a', { href, title: `what ${id} is` }, breakable(id)),
+              h('a', { href, title: `what ${id} is`, tabindex: -1 }, breakable(id)),
             );
           }),
         ),

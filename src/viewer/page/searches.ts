@@ -17,7 +17,9 @@ export type Outcome =
   | { readonly type: 'stopped'; readonly states: number }
   | { readonly type: 'failed'; readonly message: string };
 
-const keyOf = (...words: readonly (string | boolean)[]): string => JSON.stringify(words);
+/** The scenario counts, not how it is laid out. */
+const keyOf = (text: string, mount: string, design: string, power: boolean): string =>
+  JSON.stringify([shortScenario(text), mount, design, power]);
 
 interface Waiting {
   readonly asked: Asked;
@@ -52,7 +54,7 @@ export class Searches {
   }
 
   known(text: string, mount: string, design: string, power: boolean): ReportCell | null {
-    return this.#known.get(keyOf(shortScenario(text), mount, design, power)) ?? null;
+    return this.#known.get(keyOf(text, mount, design, power)) ?? null;
   }
 
   /** @param onStates  told now and then */
