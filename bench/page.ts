@@ -2,6 +2,7 @@
  * What the compare view takes in a real browser: opening a trace of 10,000 steps, and a key press, from the key to the
  * frame that shows it. By hand: `npx tsx bench/page.ts`. Numbers of one machine on one day; nothing fails here.
  */
+import { cpus, loadavg } from 'node:os';
 import { designById } from '../src/designs/index.ts';
 import { formatSchedule } from '../src/explore/schedule.ts';
 import { type MkfsSpec, makeVolume } from '../src/scenario/image.ts';
@@ -56,6 +57,8 @@ function turns(): string {
   }
 }
 
+const [load] = loadavg();
+console.log(`${cpus().length} cores, load ${load!.toFixed(1)}`);
 const browser = await launch();
 const { page, errors, close } = await openComparePage(browser, { width: 1440, height: 1000 });
 const opened = await page.evaluate((request) => (globalThis as unknown as InPage).openCompare(request), {

@@ -7,6 +7,8 @@ import { isErr } from '../errno.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { FINDINGS, type FindingId, findingNumber } from '../state/findings.ts';
+import type { TableName } from '../state/tables.ts';
+import type { Snapshot } from '../state/world.ts';
 import { type Choose, record, type Trace } from '../trace/transaction.ts';
 import { igetInode } from '../vfs/namei.ts';
 import { peekBytes, peekFile, peekRaw, peekRoot } from '../vfs/peek.ts';
@@ -58,10 +60,19 @@ export function runSession(
   const { world, k } = recordingKernel(session);
   const findings: FoundThing[] = [];
   const seen = new Set<string>();
+  /** The tables that each invariant looked at when it held, as they were then. */
+  const held = new Map<string, readonly (readonly [TableName, Snapshot[TableName]])[]>();
   const look = (step: number): void => {
+    const state = world.root;
     for (const invariant of INVARIANTS) {
       if (invariant.when !== 'always' || seen.has(invariant.id)) continue;
-      const message = invariant.check(k);
+      // Most steps change nothing that it looks at: a table that did not change is the same value.
+      if (held.get(invariant.id)?.every(([table, rows]) => state[table] === rows)) continue;
+      const { value: message, tables } = world.watching(() => invariant.check(k));
+      held.set(
+        invariant.id,
+        [...tables].map((table) => [table, state[table]] as const),
+      );
       if (message === null) continue;
       seen.add(invariant.id);
       findings.push({ kind: 'invariant', id: invariant.id, step, message });

@@ -30,6 +30,11 @@ export interface Follower {
   readonly divergences: readonly Divergence[];
 }
 
+interface Trial extends Follower {
+  /** Places that the run came to. */
+  readonly came: ReadonlySet<string>;
+}
+
 /** A run of one lane, up to a switch. */
 interface Segment {
   readonly task: number;
@@ -59,9 +64,9 @@ const TRIALS = 3;
 export function follow(session: Session, base: readonly Step[], stops = false): Follower {
   let plan = planOf(base, session.specs.length, null);
   for (let trial = 0; trial < TRIALS; trial++) {
-    const { reached, divergences } = tried(session, follower(session, plan, stops));
+    const { came, divergences } = tried(session, follower(session, plan, stops));
     if (divergences.length === 0) break;
-    const next = planOf(base, session.specs.length, reached);
+    const next = planOf(base, session.specs.length, came);
     const same = next.segments.every(({ target }, at) => target === plan.segments[at]!.target);
     plan = next;
     // Another trial would go the same way.
@@ -70,32 +75,31 @@ export function follow(session: Session, base: readonly Step[], stops = false): 
   return follower(session, plan, stops);
 }
 
-/** A run that nobody records: the places that it comes to. */
-function tried(session: Session, { choose, divergences }: Follower) {
+/** A run that nobody records. */
+function tried(session: Session, leader: Trial): Trial {
   const machine = new Machine(flatKernel(session).k, session.specs);
   const next = (task: number): StepInfo | null => machine.next(task);
-  const places = new Places();
-  const reached = new Set<string>();
   for (let step = 0; ; step++) {
     const runnable = machine.runnable();
-    const task = runnable.length === 0 ? null : choose(runnable, step, next);
-    if (task === null) return { reached, divergences };
-    reached.add(places.take(stepOf(next(task)!)).key);
+    const task = runnable.length === 0 ? null : leader.choose(runnable, step, next);
+    if (task === null) return leader;
     machine.resume(task);
   }
 }
 
-function follower({ specs }: Session, { order, segments }: Plan, stops: boolean): Follower {
+function follower({ specs }: Session, { order, segments }: Plan, stops: boolean): Trial {
   const lanes = specs.map(({ name }) => name);
   const places = new Places();
   const reached = lanes.map(() => -1);
   const divergences: Divergence[] = [];
   let at = 0;
 
+  const came = new Set<string>();
   const choose: Choose = (runnable, step, next) => {
-    const go = (task: number): number => {
-      const place = places.take(stepOf(next(task)!));
-      reached[task] = Math.max(reached[task]!, order[task]!.get(place.key) ?? -1);
+    const go = (task: number, to: Step): number => {
+      const { key } = places.take(to);
+      came.add(key);
+      reached[task] = Math.max(reached[task]!, order[task]!.get(key) ?? -1);
       return task;
     };
     for (; at < segments.length; at++) {
@@ -122,11 +126,12 @@ function follower({ specs }: Session, { order, segments }: Plan, stops: boolean)
         leave(`waits at ${nameOf(pending)}, before ${nameOf(missing ?? last)}`);
         continue;
       }
-      return go(task);
+      return go(task, pending);
     }
-    return stops ? null : go(runnable[0]!);
+    const [lowest] = runnable as [number];
+    return stops ? null : go(lowest, stepOf(next(lowest)!));
   };
-  return { choose, divergences };
+  return { choose, divergences, came };
 }
 
 /** @param known  places that this design comes to; null: as far as is known, all */

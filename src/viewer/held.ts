@@ -70,6 +70,23 @@ export function holdersOf(state: Snapshot, column: LockColumn): Holder[] {
   return [...(owner > 0 ? [{ task: owner - 1, how: 'exclusive' as const }] : []), ...shared, ...queued];
 }
 
+/** Since when a task has a lock as it has it after `step`: the step that began it; null: since before the first. */
+export function heldSince(
+  { steps }: Pick<DesignRun, 'steps'>,
+  column: LockColumn,
+  step: number,
+  { task, how }: Holder,
+): number | null {
+  const isHeld = (state: Snapshot): boolean =>
+    holdersOf(state, column).some((each) => each.task === task && each.how === how);
+  for (let at = step; at >= 0; at--) {
+    const { before, task: who } = steps[at]!;
+    // Nobody but a task itself takes a lock for it.
+    if (who === task && !isHeld(before)) return at;
+  }
+  return null;
+}
+
 const number = (value: FieldValue | undefined): number => (typeof value === 'number' ? value : 0);
 
 const members = (mask: number): number[] => {

@@ -38,6 +38,21 @@ describe('a comparison', () => {
     });
   });
 
+  it('has marked what the invariants say of every state, and where they said it first', () => {
+    for (const run of bug().runs) {
+      const first = new Map<string, number>();
+      run.steps.forEach((_, step) => {
+        for (const { id, message } of invariantsAt(run, step))
+          if (message !== null && !first.has(id)) first.set(id, step);
+      });
+      const marked = run.marks.filter(({ kind }) => kind === 'invariant');
+      expect(marked.map(({ id, step }) => [id, step])).toEqual(
+        expect.arrayContaining([...first].map(([id, step]) => [id, step])),
+      );
+      expect(marked.length).toBe(first.size);
+    }
+  });
+
   it('asks the invariants of a state, not of what was found before', () => {
     const [base] = bug().runs;
     const broken = (step: number) =>

@@ -7,7 +7,7 @@ import { changeTexts } from '../../src/viewer/changes.ts';
 import { chipsOf, filesOf } from '../../src/viewer/chips.ts';
 import type { DesignRun } from '../../src/viewer/comparison.ts';
 import { copiesOf } from '../../src/viewer/copies.ts';
-import { holdersOf, lockColumns } from '../../src/viewer/held.ts';
+import { heldSince, holdersOf, lockColumns } from '../../src/viewer/held.ts';
 import { lockGraph } from '../../src/viewer/lockGraph.ts';
 import { itemsOf, linesOf, tellRun } from '../../src/viewer/rows.ts';
 import { bug, compared } from './compared.ts';
@@ -70,6 +70,17 @@ describe('locks', () => {
     expect(holds[taken[1]!]).toBe('0exclusive');
     // The write is stopped by the BUG with the lock held.
     expect(holds.at(-1)).toBe('1exclusive');
+  });
+
+  it('are known with the step that took them', () => {
+    const [run] = bug().runs;
+    const columns = lockColumns(run!);
+    const folio = columns.find(({ id }) => id === 'folio')!;
+    const end = run!.steps.length - 1;
+    const [holder] = holdersOf(run!.steps[end]!.after, folio);
+    const since = heldSince(run!, folio, end, holder!)!;
+    expect(run!.steps[since]).toMatchObject({ label: 'folio_lock(12:0)', lane: 'CPU1' });
+    expect(holdersOf(run!.steps[since]!.before, folio)).toEqual([]);
   });
 
   it('agree with what the steps said of them', () => {

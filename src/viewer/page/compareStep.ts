@@ -2,14 +2,62 @@
 import { effectText } from '../../report/traceText.ts';
 import { changeTexts } from '../changes.ts';
 import type { Comparison } from '../comparison.ts';
-import { el } from './compareDom.ts';
+import { heldSince, holdersOf, type LockColumn } from '../held.ts';
+import { button, el } from './compareDom.ts';
 import { markWord } from './compareGrid.ts';
 import type { Moment } from './compareMoment.ts';
 
 /** Changed fields that are listed one by one. */
 const LISTED = 40;
 
-export function stepPanel({ runs }: Comparison, { run, first, last, step }: Moment): HTMLElement {
+export function stepPanel(
+  comparison: Comparison,
+  moment: Moment,
+  locks: readonly LockColumn[],
+  jump: (run: number, step: number) => void,
+): HTMLElement {
+  const root = didPanel(comparison, moment);
+  root.append(...heldPanel(comparison, moment, locks, jump));
+  return root;
+}
+
+/** Every lock that somebody holds or waits for after the step, and where it was taken. */
+function heldPanel(
+  { runs, lanes }: Comparison,
+  { run, step, state }: Moment,
+  locks: readonly LockColumn[],
+  jump: (run: number, step: number) => void,
+): HTMLElement[] {
+  const { steps, rowOf } = runs[run]!;
+  const held = locks.flatMap((column) =>
+    holdersOf(state, column).map((holder) => ({
+      column,
+      holder,
+      since: heldSince(runs[run]!, column, step, holder),
+    })),
+  );
+  if (held.length === 0) return [];
+  return [
+    el(
+      'ul.cmp-history',
+      { 'aria-label': 'locks held after it' },
+      ...held.map(({ column, holder, since }) => {
+        const what = `${lanes[holder.task] ?? `task ${holder.task}`} ${holder.how} ${column.name}`;
+        if (since === null) return el('li', { text: what });
+        const where = steps[since]!.stack.at(-1) ?? '';
+        return el(
+          'li',
+          {},
+          `${what} since `,
+          button(`row ${rowOf[since]}`, () => jump(run, since)),
+          ` ${where}`,
+        );
+      }),
+    ),
+  ];
+}
+
+function didPanel({ runs }: Comparison, { run, first, last, step }: Moment): HTMLElement {
   const { steps, marks, result, crash } = runs[run]!;
   if (first === null || last === null) {
     const over = step >= steps.length - 1;

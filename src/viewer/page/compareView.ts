@@ -56,6 +56,7 @@ export function mountCompareView(
 ): CompareView {
   const { runs, rows, markedRows } = comparison;
   const told = runs.map(tellRun);
+  const locksOf = runs.map(lockColumns);
   const states = runs.map((run, at) => statesOf(run, rows, at));
   const files = filesOf(comparison);
   let file: FileChoice = files[0] ?? { ino: 2, path: '/', folios: [0] };
@@ -181,7 +182,11 @@ export function mountCompareView(
     'div.cmp-details',
     {},
     powerSection,
-    section('This row', 'what each design does in it', el('div.cmp-columns', {}, ...stepColumns)),
+    section(
+      'This row',
+      'what each design does in it, and who holds which lock after it',
+      el('div.cmp-columns', {}, ...stepColumns),
+    ),
     section('Invariants after it', 'asked of this one state', el('div.cmp-columns', {}, ...invariantColumns)),
     section(
       'Bytes of the inode',
@@ -286,7 +291,7 @@ export function mountCompareView(
   function drawDetails(item: Item): void {
     const moments = momentsAt(comparison, states, item);
     moments.forEach((moment, run) => {
-      stepColumns[run]!.replaceChildren(stepPanel(comparison, moment));
+      stepColumns[run]!.replaceChildren(stepPanel(comparison, moment, locksOf[run]!, jump));
       invariantColumns[run]!.replaceChildren(invariantPanel(comparison, moment, jump));
     });
     bytes.show(moments);
@@ -424,8 +429,7 @@ export function mountCompareView(
 
   function lockFilter(): { readonly root: HTMLElement; open(): void } {
     const classes = new Map<string, number>();
-    for (const run of runs)
-      for (const { id } of lockColumns(run)) classes.set(id, (classes.get(id) ?? 0) + 1);
+    for (const columns of locksOf) for (const { id } of columns) classes.set(id, (classes.get(id) ?? 0) + 1);
     const shown = new Set([...classes.keys()].filter((id) => FIRST_LOCKS.has(id)));
     const apply = (): void => grid.setLocks(({ id }) => shown.has(id));
     const boxes = [...classes.keys()].map((id) => {
