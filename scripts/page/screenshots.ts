@@ -40,10 +40,10 @@ const PICTURES: readonly Picture[] = [
     hash: BUG,
     prepare: async (page) => {
       await compared(page);
-      await page
-        .getByRole('heading', { name: 'Bytes of the inode' })
-        .evaluate('(heading) => heading.scrollIntoView({ block: "start" })');
-      await page.evaluate('window.scrollBy(0, -50)');
+      await page.evaluate(`
+        const heading = [...document.querySelectorAll('.cmp-section summary')].find((each) => /Bytes of/.test(each.textContent));
+        scrollTo(0, heading.getBoundingClientRect().top + scrollY - 60);
+      `);
     },
   },
   {

@@ -12,7 +12,6 @@ import { mountLabel } from '../../scenario/schema.ts';
 import type { Image } from '../../volume/image.ts';
 import { besideOf, type Choice, chooseSchedule, type RowCell } from '../cellChoice.ts';
 import { type Comparison, compare } from '../comparison.ts';
-import { mailTextAt } from '../mailText.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
@@ -222,18 +221,6 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       h(
         'div',
         { class: 'actions' },
-        h(
-          'button',
-          {
-            type: 'button',
-            onclick: () =>
-              void copyText(
-                mailTextAt(comparison, lead, target?.step ?? lead.steps.length - 1).text,
-                'mail text',
-              ),
-          },
-          'Copy as mail text',
-        ),
         h('button', { type: 'button', onclick: () => void share() }, 'Copy link'),
         h(
           'a',
@@ -251,12 +238,12 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
         ),
         h('code', { class: 'command', tabindex: 0, 'aria-label': 'replays it in a shell' }, command),
         h('button', { type: 'button', onclick: () => void copyText(command, 'command') }, 'Copy'),
-      ),
-      h(
-        'details',
-        { class: 'scenario-text' },
-        h('summary', {}, 'The scenario'),
-        h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
+        h(
+          'details',
+          { class: 'menu' },
+          h('summary', {}, 'The scenario'),
+          h('div', { class: 'menu-body' }, h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text)),
+        ),
       ),
       h('h2', { class: 'offscreen' }, 'Designs side by side'),
       view,
