@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-    exclude: ['test/long/**', 'test/kernel/**'],
+    exclude: ['test/long/**', 'test/kernel/**', 'test/page/**'],
     pool: 'threads',
     maxWorkers: '100%',
     isolate: false,

@@ -3,7 +3,7 @@
  * or randomness in the core, no forgotten yield*, every @source of the right form.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const SRC = resolve('src');
@@ -23,6 +23,7 @@ const BANDS: readonly (readonly string[])[] = [
   ['scenario', 'trace', 'sched'],
   ['compare', 'crash', 'explore'],
   ['report'],
+  ['viewer'],
   ['cli', 'index.ts', 'vitest.ts', 'fastCheck.ts', 'lab'],
 ];
 
@@ -31,6 +32,9 @@ const place = (part: string): { band: number; at: number } => {
   const band = BANDS.findIndex((row) => row.includes(part));
   return { band, at: band < 0 ? -1 : BANDS[band]!.indexOf(part) };
 };
+
+/** What needs a document; the rest of the viewer runs anywhere. */
+const isPage = (file: string): boolean => file.startsWith(join(SRC, 'viewer', 'page'));
 
 const importsOf = (file: string): string[] =>
   [
@@ -81,7 +85,10 @@ describe('imports', () => {
 
   it('name only the two runtime packages', () => {
     const names = new Set(
-      files.flatMap(importsOf).filter((name) => !name.startsWith('.') && !name.startsWith('node:')),
+      files
+        .filter((file) => !isPage(file))
+        .flatMap(importsOf)
+        .filter((name) => !name.startsWith('.') && !name.startsWith('node:')),
     );
     expect([...names].sort()).toEqual(['fast-check', 'immer', 'vitest', 'zod']);
     // Two doors of their own, for those who have these packages.
@@ -94,12 +101,32 @@ describe('imports', () => {
   });
 });
 
+describe('the page', () => {
+  it('is imported by nobody: it is bundled, and needs a document', () => {
+    const users = files.filter(
+      (file) => !isPage(file) && importsOf(file).some((name) => isPage(resolve(dirname(file), name))),
+    );
+    expect(users.map((file) => relative(SRC, file))).toEqual([]);
+  });
+
+  it('brings only the packages of its editor', () => {
+    const names = new Set(files.filter(isPage).flatMap(importsOf));
+    const editor = /^@(codemirror|lezer)\//;
+    const others = [...names].filter((name) => !name.startsWith('.') && !editor.test(name));
+    expect(others).toEqual(['zod']);
+    const users = files.filter((file) => importsOf(file).some((name) => editor.test(name)));
+    expect(users.map((file) => basename(file)).sort()).toEqual(['editHistory.ts', 'editor.ts']);
+  });
+});
+
 describe('determinism', () => {
   it('no clock, randomness or locale in src outside cli', () => {
     const banned =
       /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\btoLocale\w+\b|\bIntl\.|\bprocess\./;
+    // The worker says how fast it is and gives up after so many seconds; the playground shows that.
+    const clocks = ['worker.ts', 'editView.ts'].map((name) => join(SRC, 'viewer', 'page', name));
     const found = files
-      .filter((file) => partOf(file) !== 'cli')
+      .filter((file) => partOf(file) !== 'cli' && !clocks.includes(file))
       .flatMap((file) =>
         text
           .get(file)!

@@ -2,7 +2,7 @@
  * ext4lab: the command. Finds the command in the table, reads its words, runs it, and turns whatever happens into an
  * exit code. Commands are loaded when they are run, and nothing of the lab is loaded before.
  */
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
@@ -14,6 +14,7 @@ import { describeError, EXIT, type ExitCode, UsageError } from './errors.ts';
 import { helpForAll, helpForCommand } from './help.ts';
 import { createProgress } from './progress.ts';
 import { createStyle, wantsColour } from './style.ts';
+import { version } from './version.ts';
 
 /** What the command may touch of the process: streams, environment, interrupts. */
 export interface Io {
@@ -178,11 +179,6 @@ function createContext(
 
 const isAbort = (thrown: unknown, signal: AbortSignal): boolean =>
   thrown === signal.reason || (thrown instanceof Error && thrown.name === 'AbortError');
-
-export function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
 
 /** Runs the command line of this process. */
 export async function runProcess(): Promise<void> {

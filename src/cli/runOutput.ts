@@ -2,8 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Design } from '../designs/design.ts';
 import { formatSchedule } from '../explore/schedule.ts';
-import { renderCpuDiagram } from '../report/cpuDiagram.ts';
-import { storyOf } from '../report/story.ts';
+import { runLines } from '../report/runText.ts';
 import { traceText } from '../report/traceText.ts';
 import type { MountOption } from '../scenario/image.ts';
 import type { RunResult } from '../scenario/run.ts';
@@ -49,36 +48,10 @@ export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunO
     });
   } else {
     if (options.trace) for (const line of traceText(trace)) ctx.out(line);
-    else printStory(ctx, run, schedule);
+    else {
+      const names = { scenario: scenario.name, design: design.id, mount: mountLabel(mount) };
+      for (const { text, bad } of runLines(names, result)) ctx.out(bad ? ctx.style.bad(text) : text);
+    }
   }
   return findings.length > 0 || trace.unfinished.length > 0 ? EXIT.differs : EXIT.ok;
 }
-
-function printStory(
-  ctx: Pick<Context, 'out' | 'style'>,
-  { scenario, design, mount, result }: RunOutput,
-  schedule: string,
-): void {
-  const { tasks, findings, final, trace } = result;
-  const title = `${scenario.name}: ${design.id} (${mountLabel(mount)}), schedule ${schedule}`;
-  ctx.out(renderCpuDiagram(storyOf(trace, { title, footer: '' })));
-  ctx.out('');
-  for (const [lane, lines] of Object.entries(tasks)) {
-    for (const { line, ret, errno, data } of lines) {
-      const answer = errno ?? `${ret}`;
-      ctx.out(`${lane}: ${line} = ${answer}${data === undefined ? '' : `  ${shortHex(data)}`}`);
-    }
-  }
-  if (trace.deadlock !== null) ctx.out(ctx.style.bad(`no-deadlock: ${trace.deadlock.text}`));
-  for (const { kind, id, step, message } of findings)
-    ctx.out(ctx.style.bad(`step ${step}: ${kind} ${id}: ${message}`));
-  for (const [path, { ino, size, blocks, inline, content }] of Object.entries(final.files)) {
-    ctx.out(
-      `${path}: ino ${ino}, ${size} bytes, ${blocks} sectors, ${inline ? 'inline' : 'blocks'}  ${shortHex(content)}`,
-    );
-  }
-  ctx.out(`${trace.steps.length} steps, end state ${trace.digest}`);
-}
-
-const shortHex = (hex: string): string =>
-  hex.length > 64 ? `${hex.slice(0, 64)}… (${hex.length / 2} bytes)` : hex;

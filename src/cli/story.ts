@@ -1,8 +1,8 @@
 /** The story of one violation: the shortest schedule replayed in the recording world, as a diagram. */
-import { type Cell, tokenOf, type Violation } from '../compare/race.ts';
+import type { Cell, Violation } from '../compare/race.ts';
 import { parseSchedule } from '../explore/schedule.ts';
 import { type Diagram, renderCpuDiagram } from '../report/cpuDiagram.ts';
-import { storyOf } from '../report/story.ts';
+import { violationStory } from '../report/violationStory.ts';
 import { runSession } from '../scenario/run.ts';
 import type { Session } from '../scenario/session.ts';
 
@@ -20,12 +20,5 @@ export function storyDiagram(session: Session, cell: Cell, violation: Violation)
     violation.schedule,
     session.specs.map((spec) => spec.name),
   );
-  const { trace } = runSession(session, schedule);
-  const token = tokenOf(cell.scenario, cell.design, cell.mount, violation.schedule);
-  return storyOf(trace, {
-    title: `${cell.scenario}: ${cell.design} (${cell.mount}) breaks ${violation.invariant}`,
-    footer: `${violation.message}\n$ npm run ext4lab -- replay '${token}'`,
-    upTo: Math.max(0, Math.min(violation.steps, trace.steps.length) - 1),
-    broken: violation.invariant,
-  });
+  return violationStory(runSession(session, schedule).trace, cell, violation);
 }

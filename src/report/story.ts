@@ -37,7 +37,7 @@ export function storyOf(trace: Trace, options: StoryOptions): Diagram {
   const open = new Map<number, string[]>();
   for (const step of trace.steps.slice(0, upTo + 1)) {
     const lane = column.get(step.task)!;
-    const said = rowText(step, contended);
+    const said = tellStep(step, contended);
     const isLast = step.step === upTo;
     if (said === null && !isLast) continue;
     const stack = shownStack(step.stack, frames);
@@ -91,7 +91,7 @@ function shownStack(stack: readonly string[], frames: number): string[] {
 }
 
 /** Locks that one lane took while another had asked for it, or that two lanes took at all. */
-function contendedLocks(steps: readonly Transaction[], waits: readonly Wait[]): ReadonlySet<string> {
+export function contendedLocks(steps: readonly Transaction[], waits: readonly Wait[]): ReadonlySet<string> {
   const takers = new Map<string, Set<number>>();
   for (const { task, lock } of waits)
     if (lock !== null) takers.set(`${lock.lock} ${lock.instance}`, new Set([task]));
@@ -107,7 +107,7 @@ function contendedLocks(steps: readonly Transaction[], waits: readonly Wait[]): 
 }
 
 /** What to say about a step; null when it is not worth a line. */
-function rowText(
+export function tellStep(
   step: Transaction,
   contended: ReadonlySet<string>,
 ): { label: string; facts: string[] } | null {
@@ -160,7 +160,7 @@ export function factsOf(changes: readonly FieldChange[]): string[] {
 }
 
 /** `[0,4)=42424242`: the bytes that differ. */
-function runOf(before: Bytes | null, after: Bytes | null): string {
+export function runOf(before: Bytes | null, after: Bytes | null): string {
   const a = before ?? Bytes.zero(after?.length ?? 0);
   const b = after ?? Bytes.zero(a.length);
   let from = 0;

@@ -34,7 +34,8 @@ export function traceText({ steps, lanes, deadlock }: Pick<Trace, 'steps' | 'lan
   return lines;
 }
 
-function effectText(effect: Effect): string[] {
+/** What an effect says in a line of a trace; nothing for a place that was reached. */
+export function effectText(effect: Effect): string[] {
   switch (effect.type) {
     case 'acquire':
       return [`+${effect.key}${effect.mode === 'shared' ? ' shared' : ''}`];

@@ -7,7 +7,9 @@ import { isErr } from '../errno.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { Kernel } from '../kernel.ts';
 import { FINDINGS, type FindingId, findingNumber } from '../state/findings.ts';
-import { record, type Trace } from '../trace/transaction.ts';
+import type { TableName } from '../state/tables.ts';
+import type { Snapshot } from '../state/world.ts';
+import { type Choose, record, type Trace } from '../trace/transaction.ts';
 import { igetInode } from '../vfs/namei.ts';
 import { peekBytes, peekFile, peekRaw, peekRoot } from '../vfs/peek.ts';
 import type { FileView, LineResult } from './ast.ts';
@@ -46,26 +48,46 @@ export class ScheduleMismatch extends Error {
 
 /**
  * Runs the session's lanes in the recording world.
- * @param schedule  task numbers; when it is used up, or null, the lowest task that can run goes on
+ * @param schedule  task numbers, or who says them; when it is used up, or null, the lowest task that can run goes on
+ * @param stops     nobody goes on when it is used up
  * @throws          ScheduleMismatch naming the step, and who could have run
  */
-export function runSession(session: Session, schedule: readonly number[] | null = null): RunResult {
+export function runSession(
+  session: Session,
+  schedule: readonly number[] | Choose | null = null,
+  stops = false,
+): RunResult {
   const { world, k } = recordingKernel(session);
   const findings: FoundThing[] = [];
   const seen = new Set<string>();
+  /** The tables that each invariant looked at when it held, as they were then. */
+  const held = new Map<string, readonly (readonly [TableName, Snapshot[TableName]])[]>();
   const look = (step: number): void => {
+    const state = world.root;
     for (const invariant of INVARIANTS) {
       if (invariant.when !== 'always' || seen.has(invariant.id)) continue;
-      const message = invariant.check(k);
+      // Most steps change nothing that it looks at: a table that did not change is the same value.
+      if (held.get(invariant.id)?.every(([table, rows]) => state[table] === rows)) continue;
+      const { value: message, tables } = world.watching(() => invariant.check(k));
+      held.set(
+        invariant.id,
+        [...tables].map((table) => [table, state[table]] as const),
+      );
       if (message === null) continue;
       seen.add(invariant.id);
       findings.push({ kind: 'invariant', id: invariant.id, step, message });
     }
   };
   const taken: number[] = [];
-  const trace = record(world, k, session.specs, (runnable, step) => {
+  const trace = record(world, k, session.specs, (runnable, step, next) => {
     if (step > 0) look(step - 1);
+    if (typeof schedule === 'function') {
+      const chosen = schedule(runnable, step, next);
+      if (chosen !== null) taken.push(chosen);
+      return chosen;
+    }
     const wanted = schedule?.[step];
+    if (stops && wanted === undefined) return null;
     if (wanted !== undefined && !runnable.includes(wanted)) {
       const who = runnable.map((task) => session.specs[task]!.name).join(', ');
       const name = session.specs[wanted]?.name ?? `task ${wanted}`;

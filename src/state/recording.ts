@@ -127,6 +127,19 @@ export class RecordingWorld implements World {
     this.#root = state as Tree;
   }
 
+  /** Runs a look at the state, and tells which tables it looked at. */
+  watching<T>(look: () => T): { readonly value: T; readonly tables: ReadonlySet<TableName> } {
+    const tables = new Set<TableName>();
+    this.#watch = tables;
+    try {
+      return { value: look(), tables };
+    } finally {
+      this.#watch = null;
+    }
+  }
+
+  #watch: Set<TableName> | null = null;
+
   rec<T extends TableName>(table: T, a: number, b: number): Rec<T> {
     const index = tableIndex[table];
     const key = keyOf(table, a, b);
@@ -145,6 +158,7 @@ export class RecordingWorld implements World {
       const name = `${table}/${key}/${field}`;
       if (!this.#reads.has(name)) this.#reads.set(name, { table, key, field });
     }
+    this.#watch?.add(table);
     const found = (this.#draft ?? this.#root)[table]?.[key]?.[field];
     if (found === undefined) return fallback;
     // A list in a draft would itself be a draft that dies with the step: hand out the frozen original.
@@ -174,6 +188,7 @@ export class RecordingWorld implements World {
   }
 
   firstKeys(table: TableName): readonly number[] {
+    this.#watch?.add(table);
     const keys = new Set<number>();
     for (const key of Object.keys((this.#draft ?? this.#root)[table] ?? {}))
       keys.add(Number(key.split(',')[0]));
@@ -181,6 +196,7 @@ export class RecordingWorld implements World {
   }
 
   secondKeys(table: TableName, a: number): readonly number[] {
+    this.#watch?.add(table);
     const keys: number[] = [];
     for (const key of Object.keys((this.#draft ?? this.#root)[table] ?? {})) {
       const [first, second = 0] = key.split(',').map(Number);

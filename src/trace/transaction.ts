@@ -9,7 +9,7 @@ import type { Patch } from 'immer';
 import type { Kernel } from '../kernel.ts';
 import { lockEffect } from '../locks/lock.ts';
 import { type Standing, waitForCycle } from '../sched/deadlock.ts';
-import { Machine, type TaskSpec } from '../sched/machine.ts';
+import { Machine, type StepInfo, type TaskSpec } from '../sched/machine.ts';
 import type { Effect, LockEffect } from '../state/effects.ts';
 import type { Access, FieldChange, RecordingWorld } from '../state/recording.ts';
 import type { Snapshot } from '../state/world.ts';
@@ -63,8 +63,12 @@ export interface Wait {
   readonly lock: Pick<LockEffect, 'lock' | 'instance'> | null;
 }
 
-/** Says who goes next, given who may; null stops the run. */
-export type Choose = (runnable: readonly number[], step: number) => number | null;
+/** Says who goes next, given who may; null stops the run. `next` tells the step that a task would take. */
+export type Choose = (
+  runnable: readonly number[],
+  step: number,
+  next: (task: number) => StepInfo | null,
+) => number | null;
 
 /**
  * Runs tasks over a recording world, one transaction a step.
@@ -75,8 +79,8 @@ export function record(world: RecordingWorld, k: Kernel, specs: readonly TaskSpe
   const start = world.root;
   const taken: number[] = [];
   try {
-    return recorded(world, k, specs, (runnable, step) => {
-      const task = choose(runnable, step);
+    return recorded(world, k, specs, (runnable, step, next) => {
+      const task = choose(runnable, step, next);
       if (task !== null) taken.push(task);
       return task;
     });
@@ -122,10 +126,11 @@ function recorded(world: RecordingWorld, k: Kernel, specs: readonly TaskSpec[], 
     });
     return value;
   });
+  const next = (task: number): StepInfo | null => machine.next(task);
   for (;;) {
     const runnable = machine.runnable();
     if (runnable.length === 0) break;
-    const task = choose(runnable, steps.length);
+    const task = choose(runnable, steps.length, next);
     if (task === null) break;
     machine.resume(task);
   }

@@ -9,10 +9,10 @@ import {
 } from '../../compare/crash.ts';
 import { crashImage } from '../../crash/image.ts';
 import { reachText } from '../../explore/explore.ts';
+import { crashDiagram } from '../../report/crashText.ts';
 import { mountLabel } from '../../scenario/schema.ts';
 import type { Session } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
-import { crashDiagram } from '../crashStory.ts';
 import { designOf, mountNamed } from '../designOption.ts';
 import { EXIT, UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';

@@ -25,6 +25,16 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'replay', summary: 'one schedule again, from its token', load: () => import('./replay.ts') },
   {
+    name: 'report',
+    summary: 'one scenario, or one token at its violation, as a page',
+    load: () => import('./report.ts'),
+  },
+  {
+    name: 'playground',
+    summary: 'the page on localhost: edit a scenario, explore it in the browser',
+    load: () => import('./playground.ts'),
+  },
+  {
     name: 'scenarios',
     summary: 'the bundled scenarios and what they ask',
     load: () => import('./scenarios.ts'),

@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { CrashCell } from '../../compare/crash.ts';
 import { asExpected, type Cell, expectationFor, type Violation } from '../../compare/race.ts';
+import type { Design } from '../../designs/design.ts';
 import { designById, MAIN_DESIGNS } from '../../designs/index.ts';
 import { reachText } from '../../explore/explore.ts';
 import { LockOrder } from '../../locks/lockdep.ts';
@@ -15,11 +16,12 @@ import type { MountOption } from '../../scenario/image.ts';
 import { mountLabel, type Scenario } from '../../scenario/schema.ts';
 import { type Session, startSession } from '../../scenario/session.ts';
 import { cellsOf, runCells } from '../cells.ts';
-import { defineCommand } from '../command.ts';
+import { type Context, defineCommand } from '../command.ts';
 import { designsOf, mountNamed } from '../designOption.ts';
-import { EXIT, UsageError } from '../errors.ts';
+import { EXIT, shellWord, UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { crashLine, reachLine } from '../reachLine.ts';
+import { checkWritable, makeReport, reportPage, writePage } from '../report.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
 import { storyDiagram } from '../story.ts';
 
@@ -72,12 +74,18 @@ export default defineCommand({
       default: 'text',
       summary: 'the matrix, or a test per scenario, design and mount as KTAP or JUnit XML',
     },
+    html: {
+      type: 'text',
+      value: 'FILE',
+      summary: 'write all of it as a page too: matrix, every story, and the machine to try more',
+    },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: [
     'race',
     'race mmap-store-then-fsync --designs all',
     'race --designs mkwrite-convert,./my-design.ts',
+    'race --html report.html',
     'race --format junit > race.xml',
   ],
   async run(ctx) {
@@ -86,6 +94,7 @@ export default defineCommand({
     if (ctx.options.update && foreign !== undefined)
       throw new UsageError(`--update records the designs of this project, and ${foreign.id} is none`);
     const scenarios = loadScenarios(ctx.operands);
+    if (ctx.options.html !== undefined) checkWritable(ctx.options.html);
     const orders = new Map(designs.map((design) => [design.id, new LockOrder()]));
     const asked = cellsOf(scenarios, designs);
     const searched = await runCells(asked, {
@@ -149,12 +158,58 @@ export default defineCommand({
       );
       printLockdep(ctx, lockdep);
     }
+    if (ctx.options.html !== undefined)
+      await writeReport(ctx, ctx.options.html, { raced, designs, scenarios, lockdep });
     const all = raced.flatMap((each) => (each.crash === null ? [each] : [each, each.crash]));
     if (all.some(({ cell }) => cell.verdict === 'inconclusive')) return EXIT.budget;
     const differs = all.some(({ expected }) => expected === false) && !ctx.options.update;
     return differs || vacuous(raced).size > 0 ? EXIT.differs : EXIT.ok;
   },
 });
+
+/** The page beside what is printed. Of a design from a file the stories are told here: the page does not have it. */
+async function writeReport(
+  ctx: Pick<Context, 'say' | 'operands' | 'options'>,
+  file: string,
+  { raced, designs, scenarios, lockdep }: Findings,
+): Promise<void> {
+  const crashes = raced.flatMap(({ crash }) => (crash === null ? [] : [crash.cell]));
+  const words = ['race', ...ctx.operands];
+  if (typeof ctx.options.designs === 'string') words.push('--designs', ctx.options.designs);
+  const report = makeReport({
+    command: words.map(shellWord).join(' '),
+    scenarios,
+    designs,
+    cells: raced.map((each) => ({ ...each, ...storiesOf(each, designs) })),
+    reach: [reachLine(raced.map(({ cell }) => cell)), ...(crashes.length > 0 ? [crashLine(crashes)] : [])],
+    lockdep: lockdep.map(({ design, splats }) => ({
+      design,
+      splats: splats.map(({ summary, text }) => ({ summary, text })),
+    })),
+  });
+  const bytes = writePage(file, await reportPage(report));
+  ctx.say(`${file}: ${Math.ceil(bytes / 1024)} KiB, opens in any browser, offline`);
+}
+
+interface Findings {
+  readonly raced: readonly Raced[];
+  readonly designs: readonly Design[];
+  readonly scenarios: readonly Scenario[];
+  readonly lockdep: readonly { readonly design: string; readonly splats: readonly Splat[] }[];
+}
+
+function storiesOf({ cell, session }: Raced, designs: readonly Design[]): { stories?: Map<string, string> } {
+  const design = designs.find(({ id }) => id === cell.design);
+  if (design === undefined || designById(design.id) === design) return {};
+  return {
+    stories: new Map(
+      cell.violations.map((violation) => [
+        violation.invariant,
+        renderCpuDiagram(storyDiagram(session(), cell, violation)),
+      ]),
+    ),
+  };
+}
 
 /** A suite per scenario; what fails comes with its worst story. */
 function suitesOf(raced: readonly Raced[]): TestSuite[] {
