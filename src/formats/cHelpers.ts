@@ -553,10 +553,10 @@ static long long do_writepages(const char *path)
 /* What exit does: mappings, then files. */
 static void let_go(void)
 {
-	while (nr_maps > 0)
-		munmap(maps[--nr_maps].addr, maps[nr_maps].len);
-	while (nr_files > 0)
-		close(files[--nr_files]);
+	for (; nr_maps > 0; nr_maps--)
+		munmap(maps[nr_maps - 1].addr, maps[nr_maps - 1].len);
+	for (; nr_files > 0; nr_files--)
+		close(files[nr_files - 1]);
 	file = map = 0;
 }`,
     ['base'],

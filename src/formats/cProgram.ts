@@ -55,7 +55,12 @@ export function cProgram(scenario: Scenario): string {
     '',
     bodies.join('\n\n'),
     '',
-    mainFunction([...groups.values()], setup.length > 0, after.length > 0, writer.used.has('fault')),
+    mainFunction(
+      [...groups.values()],
+      setup.length > 0,
+      after.length > 0,
+      sources.some((source) => source.includes('on_fault(')),
+    ),
     '',
   ].join('\n');
 }

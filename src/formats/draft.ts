@@ -63,7 +63,7 @@ export function finish(draft: Draft, source: Source, name: string, format: strin
   const looks = [...new Set(draft.paths)].slice(0, MAX_LOOKS);
   const after = [
     ...draft.after.map(({ text }) => text),
-    '@remount',
+    ...(draft.after.at(-1)?.text === '@remount' ? [] : ['@remount']),
     ...looks.flatMap((path) => [`open ${quotePath(path)}`, 'pread 0 64k', 'close']),
   ];
   checkLane(draft.after, 'after', source);

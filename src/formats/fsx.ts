@@ -193,9 +193,11 @@ function pattern(offset: number, length: number, number: number): string {
 export function fsxOps(scenario: Scenario): string {
   if (scenario.lanes.length !== 1)
     throw new ScenarioError(`${scenario.lanes.length} lanes: fsx has one`, { file: scenario.file });
-  const lines = [...scenario.setup, ...scenario.lanes[0]!.lines];
   const writer = new Writer(scenario.file);
-  for (const [index, line] of lines.entries()) writer.next(line.command, line, lines[index + 1]?.command);
+  for (const lines of [scenario.setup, scenario.lanes[0]!.lines]) {
+    for (const [index, line] of lines.entries()) writer.next(line.command, line, lines[index + 1]?.command);
+    writer.exit();
+  }
   return writer.end();
 }
 
@@ -210,6 +212,7 @@ class Writer {
   private size = 0;
   private path: string | null = null;
   private open = false;
+  private exited = false;
   /** The size as it will be when a truncate that only makes room for a mapped write has been taken back. */
   private grown: { size: number; row: number } | null = null;
   private mapping: { start: number; end: number; stored: boolean } | null = null;
@@ -220,6 +223,13 @@ class Writer {
 
   end(): string {
     return `${this.rows.join('\n')}\n`;
+  }
+
+  /** The setup is a process of its own: what it leaves open is closed. */
+  exit(): void {
+    this.exited = this.open && this.rows.length > 0;
+    this.open = false;
+    this.mapping = null;
   }
 
   next(command: Command, place: Place, following: Command | undefined): void {
@@ -249,6 +259,8 @@ class Writer {
           fail('fsx opens its file for reading and writing, without other flags');
         if (command.truncate && this.rows.length > 0)
           fail('O_TRUNC is no operation of fsx', 'write truncate 0');
+        if (this.exited) this.rows.push(`${this.rows.pop()!} close_open`);
+        this.exited = false;
         this.path = command.path;
         this.open = true;
         return;
@@ -290,7 +302,7 @@ class Writer {
         return;
       case 'fpunch':
         one();
-        row('punch_hole', command.offset, command.length, ' keep_size');
+        row('punch_hole', command.offset, command.length);
         return;
       case 'fzero':
         one();

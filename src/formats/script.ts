@@ -48,6 +48,8 @@ class Script {
   private unmounted: number | null = null;
   private image: ScenarioFile['image'] | undefined;
   private redirected = false;
+  /** Files outside the volume that printf has written, hex. */
+  private readonly data = new Map<string, string>();
 
   constructor(source: Source) {
     this.source = source;
@@ -79,7 +81,7 @@ class Script {
     const needs = !opens && isXfsIoVerb(first) && !/^(sync|syncfs)$/.test(first);
     if (needs) this.note(commands[0]!.at, 'no file is opened: /f is created and opened first');
     const opened = needs ? rawStep(commands[0]!.at, 'open -f ', { path: '/f', at: commands[0]!.at }) : null;
-    const { steps, notes } = xfsIoProcess(this.source, opened, commands, true);
+    const { steps, notes } = xfsIoProcess(this.source, opened, commands, { own: true });
     this.steps.setup.push(...steps);
     this.notes.push(...notes);
     return this;
@@ -179,6 +181,7 @@ class Script {
     const program = name.text.split('/').at(-1)!;
     if (words.some(({ text }) => text.includes('/proc/sys/vm/drop_caches')) || this.dropsCaches(command))
       return { steps: [rawStep(name.at, '@drop_caches')], exit: [] };
+    if (program === 'printf' && this.writesData(command, words)) return none;
     this.checkRedirections(command, program);
     if (program === 'xfs_io' || name.text === '$XFS_IO_PROG') return this.xfsIo(command, words.slice(1));
     if (IGNORED.test(program)) {
@@ -228,9 +231,21 @@ class Script {
     );
   }
 
+  /** `printf '\\x41\\x42' > FILE`: bytes for a later `pwrite -i FILE`. */
+  private writesData({ redirections }: SimpleCommand, [, format, ...more]: readonly Word[]): boolean {
+    const [into, ...others] = redirections;
+    if (into?.op !== '>' || into.target === null || others.length > 0 || more.length > 0) return false;
+    const bytes = format === undefined ? null : /^(\\x[0-9a-fA-F]{2})+$/.exec(format.text);
+    if (bytes === null) return false;
+    const { text, unset } = expand(into.target, this.variables);
+    if (unset.length > 0) return false;
+    this.data.set(text, bytes[0].replaceAll('\\x', '').toLowerCase());
+    return true;
+  }
+
   private checkRedirections({ redirections, filters }: SimpleCommand, program: string): void {
     for (const { at, op, target } of redirections) {
-      if (op === '<<' && program !== 'xfs_io' && program !== 'mkfs')
+      if (op === '<<' && program !== 'xfs_io' && program !== '$XFS_IO_PROG')
         this.source.fail(at, `a here-document for ${program}`, 'only xfs_io reads commands');
       if (op === '<')
         this.source.fail(at, 'input from a file', 'put the commands into a here-document, <<EOF');
@@ -301,7 +316,7 @@ class Script {
     const opened = path === undefined ? null : rawStep(path.at, `open${options} `, this.path(path));
     if (path === undefined && flags.length > 0)
       this.source.fail(flags[0]!.at, `-${flags[0]!.letter} without a file`);
-    const process = xfsIoProcess(this.source, opened, commands);
+    const process = xfsIoProcess(this.source, opened, commands, { data: this.data });
     this.notes.push(...process.notes);
     return process;
   }
@@ -436,7 +451,7 @@ class Script {
         needs(2);
         const [from, to] = operands as [Word, Word];
         const symbolic = program === 'ln' && options.some(({ text }) => text === '-s');
-        const kept = options.filter(({ text }) => text !== '-f' || program === 'ln');
+        const kept = options.filter(({ text }) => program === 'ln' || !/^-[fT]$/.test(text));
         const start = `${program}${kept.map(({ text }) => ` ${text}`).join('')} `;
         return simple([
           symbolic

@@ -72,18 +72,24 @@ const XFS_IO = new Set([
   'sendfile',
 ]);
 
+export interface XfsIoOptions {
+  /** Lines of ours are let through too: @ actors, shell words. */
+  readonly own?: boolean;
+  /** Files outside the volume that the script has written, hex: `pwrite -i` reads them. */
+  readonly data?: ReadonlyMap<string, string>;
+}
+
 /**
  * @param opened    the `open` line of the file operand, where there is one
  * @param commands  what `-c` or stdin gave
- * @param own       lines of ours are let through too: @ actors, shell words
  */
 export function xfsIoProcess(
   source: Source,
   opened: RawStep | null,
   commands: readonly CommandText[],
-  own = false,
+  { own = false, data = new Map() }: XfsIoOptions = {},
 ): XfsIoProcess {
-  const reader = new Process(source, own);
+  const reader = new Process(source, own, data);
   if (opened !== null) reader.add(opened, 'open');
   for (const command of commands) if (!reader.next(command)) break;
   return { steps: reader.steps, exit: reader.exit(), notes: reader.notes };
@@ -97,10 +103,12 @@ class Process {
   private files = 0;
   private mappings = 0;
   private sent = false;
+  private readonly data: ReadonlyMap<string, string>;
 
-  constructor(source: Source, own: boolean) {
+  constructor(source: Source, own: boolean, data: ReadonlyMap<string, string>) {
     this.source = source;
     this.own = own;
+    this.data = data;
   }
 
   add(step: RawStep, verb: string): void {
@@ -160,7 +168,25 @@ class Process {
       this.add(withPath(command, verb, rest, rest[0]!), verb);
       return true;
     }
+    const input = rest.findIndex(({ text }) => text === '-i');
+    if (verb === 'pwrite' && input >= 0) return this.fromFile(first, rest, input);
     this.add(verbatim(command, first, verb), verb);
+    return true;
+  }
+
+  /** `pwrite -i FILE`: the bytes that the script put into FILE. */
+  private fromFile(verb: Token, rest: readonly Token[], at: number): true {
+    const name = rest[at + 1];
+    const hex = name === undefined ? undefined : this.data.get(name.text);
+    if (name === undefined || hex === undefined || hex === '') {
+      return this.source.fail(
+        (name ?? rest[at]!).at,
+        `what ${name?.text ?? 'the file'} holds is not known`,
+        "printf '\\x41…' > FILE before it says it",
+      );
+    }
+    const others = rest.filter((_, index) => index !== at && index !== at + 1).map(({ text }) => text);
+    this.add(rawStep(verb.at, `pwrite -x ${hex} ${others.join(' ')}`), 'pwrite');
     return true;
   }
 

@@ -340,7 +340,7 @@ function constText(value: bigint, kind: Kind): string {
     case 'open':
       return openFlagNames(value);
     case 'mode':
-      return `0${(value & 0o7777n).toString(8)}`;
+      return value === 0n ? '0' : `0${(value & 0o7777n).toString(8)}`;
     case 'prot':
       return flagNames(PROT_FLAGS, value, 'PROT_NONE');
     case 'map':

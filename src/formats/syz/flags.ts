@@ -5,8 +5,6 @@ type Table = readonly (readonly [string, number])[];
 export const OPEN_FLAGS: Table = [
   ['O_TMPFILE', 0x410000],
   ['O_SYNC', 0x101000],
-  ['O_WRONLY', 0x1],
-  ['O_RDWR', 0x2],
   ['O_CREAT', 0x40],
   ['O_EXCL', 0x80],
   ['O_NOCTTY', 0x100],
@@ -120,7 +118,7 @@ export function flagNames(table: Table, value: bigint, zero = '0'): string {
 
 /** The access mode and the rest of open(2)'s flags. */
 export function openFlagNames(value: bigint): string {
-  const names = flagNames(OPEN_FLAGS, value, '');
-  const reads = (value & 3n) === 0n;
-  return reads ? `O_RDONLY${names === '' ? '' : `|${names}`}` : names;
+  const access = ['O_RDONLY', 'O_WRONLY', 'O_RDWR', '3'][Number(value & 3n)]!;
+  const names = flagNames(OPEN_FLAGS, value & ~3n, '');
+  return names === '' ? access : `${access}|${names}`;
 }

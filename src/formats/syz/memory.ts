@@ -33,6 +33,8 @@ function copiesOf(arg: Arg): Copy[] {
     if (arg.arg === null) return [];
     const inner = innerPointers(arg.arg);
     if (arg.address === null) return inner;
+    // What the call gives out is not copied in.
+    if (makesResult(arg.arg)) return inner;
     const image = bytesOf(arg.arg);
     const own =
       image.bytes.length === 0
@@ -57,6 +59,12 @@ function innerPointers(arg: Arg): Copy[] {
     default:
       return [];
   }
+}
+
+function makesResult(arg: Arg): boolean {
+  if (arg.kind === 'struct' || arg.kind === 'array')
+    return arg.args.length > 0 && arg.args.every(makesResult);
+  return arg.kind === 'result';
 }
 
 const WORD_BYTES = 8;
