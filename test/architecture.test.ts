@@ -23,7 +23,7 @@ const BANDS: readonly (readonly string[])[] = [
   ['scenario', 'trace', 'sched'],
   ['compare', 'crash', 'explore'],
   ['report'],
-  ['viewer'],
+  ['viewer', 'formats'],
   ['cli', 'index.ts', 'vitest.ts', 'fastCheck.ts', 'lab'],
 ];
 

@@ -28,6 +28,8 @@ export class ScenarioError extends Error {
   readonly lane: string | undefined;
   readonly line: number | undefined;
   readonly column: number | undefined;
+  /** What is wrong, without its place; for whoever knows a better one. */
+  readonly problem: string;
   readonly hint: string | undefined;
 
   constructor(problem: string, place: ErrorPlace, hint?: string) {
@@ -37,6 +39,7 @@ export class ScenarioError extends Error {
     this.lane = place.lane;
     this.line = place.line;
     this.column = place.column;
+    this.problem = problem;
     this.hint = hint;
   }
 }

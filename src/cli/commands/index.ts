@@ -59,6 +59,21 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'exec', summary: 'run a script on an image and save it', load: () => import('./exec.ts') },
   {
+    name: 'import',
+    summary: 'a scenario from xfs_io lines, fsx operations or a syzkaller program',
+    load: () => import('./import.ts'),
+  },
+  {
+    name: 'export',
+    summary: 'a scenario as xfs_io lines, fsx operations or a C program',
+    load: () => import('./export.ts'),
+  },
+  {
+    name: 'explain',
+    summary: 'a syzkaller program and its image in plain words',
+    load: () => import('./explain.ts'),
+  },
+  {
     name: 'kernel record',
     summary: 'record what this machine’s kernel does (root)',
     load: () => import('./kernelRecord.ts'),
