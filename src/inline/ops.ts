@@ -16,8 +16,8 @@ import {
   dirtyMetadata,
   getInodeWriteAccess,
   getWriteAccess,
-  journalStart,
   journalStop,
+  tryJournalStart,
 } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_SIZE } from '../inode/layout.ts';
@@ -213,7 +213,8 @@ export type InlineBegin = 'inline' | 'blocks' | 'converted';
  * @source  fs/ext4/inline.c ext4_da_write_inline_data_begin
  */
 export function* daWriteInlineDataBegin(k: Kernel, ino: number, end: number): Op<Result<InlineBegin>> {
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   const prepared = yield* call(k, 'ext4_prepare_inline_data', () => prepareInlineData(k, ino, end));
   if (isErr(prepared)) {
     yield* journalStop(k);
@@ -297,7 +298,8 @@ export function* tryToWriteInlineData(k: Kernel, ino: number, end: number): Op<R
     () => end <= maxInlineSize(k, ino),
   );
   if (fits) {
-    yield* journalStart(k);
+    const started = yield* tryJournalStart(k);
+    if (isErr(started)) return started;
     const prepared = yield* call(k, 'ext4_prepare_inline_data', () => prepareInlineData(k, ino, end));
     if (!isErr(prepared)) return yield* grabInlineFolio(k, ino);
     yield* journalStop(k);
@@ -320,7 +322,8 @@ export function* convertInlineDataToExtent(k: Kernel, ino: number): Op<Result<vo
     return false;
   });
   if (!inline) return;
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
   if (isErr(got)) {
     yield* journalStop(k);
@@ -432,7 +435,8 @@ export function* convertInlineData(
     const still = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
     if (!still) return;
   }
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   yield* lock(k, xattrSem(ino));
   const inline = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
   let ret: Result<void> = undefined;
@@ -446,23 +450,29 @@ export function* convertInlineData(
 
 /** @source fs/ext4/inline.c ext4_convert_inline_data_nolock */
 function* convertInlineDataNolock(k: Kernel, ino: number): Op<Result<void>> {
-  const saved = yield* step(k, 'ext4_read_inline_data', () =>
-    k.allocFails() ? null : inlineBytes(k, ino, k.inode(ino).inlineSize),
-  );
+  let saved: Bytes | 'reclaim' | null = 'reclaim';
+  while (saved === 'reclaim') {
+    saved = yield* step(k, 'ext4_read_inline_data', () => {
+      if (k.allocReclaims()) return 'reclaim';
+      return k.allocFails() ? null : inlineBytes(k, ino, k.inode(ino).inlineSize);
+    });
+    if (saved === 'reclaim') yield* call(k, '__alloc_pages_direct_reclaim', () => k.directReclaim());
+  }
   if (saved === null) return err('ENOMEM');
+  const bytes = saved;
   yield* destroyInlineDataNolock(k, ino);
   const mapped = yield* call(k, 'ext4_map_blocks', () =>
     mapBlocks(k, ino, 0, { create: true, unwritten: false }),
   );
   if (isErr(mapped) || mapped.state !== 'mapped') {
-    yield* step(k, 'ext4_restore_inline_data', () => restoreInlineData(k, ino, saved));
+    yield* step(k, 'ext4_restore_inline_data', () => restoreInlineData(k, ino, bytes));
     return isErr(mapped) ? mapped : err('EIO');
   }
   const { block } = mapped;
   yield* step(k, 'sb_getblk; memcpy', () => {
     k.reach('ext4_convert_inline_data_nolock');
     getWriteAccess(k, block);
-    setBuffer(k, block, Bytes.zero(k.blockSize).splice(0, saved));
+    setBuffer(k, block, Bytes.zero(k.blockSize).splice(0, bytes));
     dirtyMetadata(k, block, ino);
   });
 }
@@ -490,7 +500,8 @@ export function restoreInlineData(k: Kernel, ino: number, saved: Bytes): void {
  * @source  fs/ext4/inline.c ext4_inline_data_truncate
  */
 export function* inlineDataTruncate(k: Kernel, ino: number): Op<Result<boolean>> {
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   yield* lock(k, xattrSem(ino));
   const inline = yield* step(k, 'ext4_has_inline_data?', () => hasInlineData(k, ino));
   let ret: Result<boolean> = inline;

@@ -151,6 +151,8 @@ export const secondParentRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `$
 /** i_rwsem of a directory that moves under its parents' (I_MUTEX_CHILD). */
 export const childRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_KEY}/2`);
 export const mmapLock: (mm: number) => LockRef = refs(LOCK.mmap_lock);
+/** mmap_lock of a process that is being made, under its parent's. @source kernel/fork.c dup_mmap (SINGLE_DEPTH_NESTING) */
+export const mmapLockChild: (mm: number) => LockRef = refs(LOCK.mmap_lock, `${LOCK.mmap_lock.name}/1`);
 export const invalidateLock: (ino: number) => LockRef = refs(LOCK.invalidate_lock);
 export const iSync: (ino: number) => LockRef = refs(LOCK.i_sync);
 const firstFolioLock: (ino: number) => LockRef = refs(LOCK.folio);
