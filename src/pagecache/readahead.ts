@@ -29,12 +29,12 @@ export type ReadPage = (k: Kernel, ino: number, index: number) => Result<void>;
 type State = Pick<Rec<'readahead'>, 'start' | 'size' | 'asyncSize' | 'order' | 'prevPage'>;
 
 /** Of an open file description, by `file.id`; 0 for a reader without a file, which remembers nothing. */
-const stateOf = (k: Kernel, file: number): State =>
+const windowOf = (k: Kernel, file: number): State =>
   file === 0 ? { start: 0, size: 0, asyncSize: 0, order: 0, prevPage: 0 } : k.readahead(file);
 
 /** The open file description is a new one, or gone. */
 export function forgetReadahead(k: Kernel, file: number): void {
-  const state = stateOf(k, file);
+  const state = windowOf(k, file);
   state.start = state.size = state.asyncSize = state.order = state.prevPage = 0;
 }
 
@@ -56,7 +56,7 @@ export function syncReadahead(
   count: number,
   read: ReadPage,
 ): void {
-  const state = stateOf(k, file);
+  const state = windowOf(k, file);
   const max = maxPages(count);
   const previous = state.prevPage - 1;
   if (index === 0 || count > max || (previous >= 0 && (index === previous || index === previous + 1))) {
@@ -79,7 +79,7 @@ export function syncReadahead(
  * A page was not there at a fault, as above: the window around it. @source mm/filemap.c do_sync_mmap_readahead
  */
 export function mmapReadAround(k: Kernel, ino: number, file: number, index: number, read: ReadPage): void {
-  const state = stateOf(k, file);
+  const state = windowOf(k, file);
   state.start = Math.max(0, index - WINDOW / 2);
   state.size = WINDOW;
   state.asyncSize = WINDOW / 4;
@@ -104,7 +104,7 @@ export function asyncReadahead(
   if (mark === 0 || writeback) return;
   const head = mark - 1;
   const pages = clearMark(k, ino, index);
-  const state = stateOf(k, file);
+  const state = windowOf(k, file);
   const count = end === undefined ? WINDOW : end - head;
   const max = maxPages(count);
   const expected = state.start + state.size - state.asyncSize;
