@@ -19,13 +19,6 @@ const helper = (source: string, needs: string[] = [], includes: string[] = []): 
 export const HELPERS: Readonly<Record<string, Helper>> = {
   base: helper(
     `
-#define MAX_OPEN 256
-
-/* What a lane has open and mapped, as xfs_io keeps it: the last one made is the current one. */
-struct mapping { char *addr; off_t off; size_t len; };
-static _Thread_local int files[MAX_OPEN], nr_files, file;
-static _Thread_local struct mapping maps[MAX_OPEN];
-static _Thread_local int nr_maps, map;
 static const char *mnt;
 
 static const char *errno_name(int err)
@@ -69,6 +62,21 @@ static void answer(const char *lane, const char *line, long long ret)
       'unistd.h',
       'sys/stat.h',
     ],
+  ),
+  files: helper(
+    `
+#define MAX_OPEN 256
+
+/* What a lane has open, as xfs_io keeps it: the last one opened is the current one. */
+static _Thread_local int files[MAX_OPEN], nr_files, file;`,
+    ['base'],
+  ),
+  maps: helper(
+    `
+/* What a lane has mapped, likewise. */
+static _Thread_local struct mapping { char *addr; off_t off; size_t len; } maps[MAX_OPEN];
+static _Thread_local int nr_maps, map;`,
+    ['files'],
   ),
   answer_data: helper(
     `
@@ -178,7 +186,7 @@ static long long do_open(const char *path, int flags, mode_t mode)
 	file = nr_files++;
 	return 0;
 }`,
-    ['path'],
+    ['path', 'files'],
   ),
   close: helper(
     `
@@ -195,7 +203,7 @@ static long long do_close(void)
 		file = nr_files > 0 ? nr_files - 1 : 0;
 	return 0;
 }`,
-    ['base'],
+    ['files'],
   ),
   fd: helper(
     `
@@ -203,7 +211,7 @@ static int fd(void)
 {
 	return nr_files > 0 ? files[file] : -1;
 }`,
-    ['base'],
+    ['files'],
   ),
   file: helper(
     `
@@ -216,7 +224,7 @@ static long long do_file(int n)
 	file = n;
 	return 0;
 }`,
-    ['base'],
+    ['files'],
   ),
   pwrite: helper(
     `
@@ -323,7 +331,7 @@ static long long do_mmap(off_t off, size_t len, int prot, int flags)
 	map = nr_maps++;
 	return 0;
 }`,
-    ['fd'],
+    ['fd', 'maps'],
     ['sys/mman.h'],
   ),
   munmap: helper(
@@ -559,7 +567,7 @@ static void let_go(void)
 		close(files[nr_files - 1]);
 	file = map = 0;
 }`,
-    ['base'],
+    ['maps'],
     ['sys/mman.h'],
   ),
   remount: helper(
@@ -569,6 +577,8 @@ static long long do_remount(void)
 	FILE *mounts = setmntent("/proc/mounts", "r");
 	struct mntent *each;
 	char dev[4096] = "", opts[4096] = "";
+	long long ret;
+	int keep;
 
 	while (mounts != NULL && (each = getmntent(mounts)) != NULL)
 		if (strcmp(each->mnt_dir, mnt) == 0) {
@@ -582,6 +592,8 @@ static long long do_remount(void)
 		errno = ENODEV;
 		return -1;
 	}
+	/* A loop device would go away with its last user. */
+	keep = open(dev, O_RDONLY);
 	if (umount(mnt) < 0)
 		return -1;
 	/* What mount(8) would not hand on. */
@@ -598,7 +610,10 @@ static long long do_remount(void)
 		end += len;
 		*end++ = ',';
 	}
-	return mount(dev, mnt, "ext4", 0, opts);
+	ret = mount(dev, mnt, "ext4", 0, opts);
+	if (keep >= 0)
+		close(keep);
+	return ret;
 }`,
     ['let_go'],
     ['mntent.h', 'sys/mount.h'],
