@@ -244,7 +244,8 @@ class CWriter {
         return answer(`do_mremap(${c.length}, ${c.mayMove ? 'MREMAP_MAYMOVE' : '0'})`, 'mremap');
       case 'madvise':
         if (c.range === null) return answer('0');
-        if (c.range === 'mapping') return answer('madvise(maps[map].addr, maps[map].len, MADV_DONTNEED)', 'mmap');
+        if (c.range === 'mapping')
+          return answer('madvise(maps[map].addr, maps[map].len, MADV_DONTNEED)', 'mmap');
         return this.ranged(said, c.range.offset, c.range.length, 'madvise(addr, (size_t)len, MADV_DONTNEED)');
       case 'mprotect': {
         const prot = [...(c.read ? ['PROT_READ'] : []), ...(c.write ? ['PROT_WRITE'] : [])].join(' | ');

@@ -168,22 +168,28 @@ it('every verb is written or refused by name', () => {
   expect(refused.sort()).toEqual([
     '@commit',
     '@crash',
+    '@direct-reclaim',
+    '@dontcache',
     '@fail-alloc',
+    '@fail-handle',
     '@flush',
     '@flusher',
+    '@fork',
     '@gup',
     '@reclaim',
+    '@shrink',
     '@swapon',
     '@verity',
   ]);
-  for (const verb of refused) {
-    const operand = /reclaim|swapon|verity/.test(verb)
-      ? ' /f'
-      : verb === '@fail-alloc'
-        ? ' 1'
-        : verb === '@gup'
-          ? ' 0 1'
-          : '';
+  // @fork needs a second lane, and goes with it.
+  for (const verb of refused.filter((each) => each !== '@fork')) {
+    const operands: Readonly<Record<string, string>> = {
+      '@fail-alloc': ' 1',
+      '@fail-handle': ' 1',
+      '@gup': ' 0 1',
+      '@direct-reclaim': ' 1 /f',
+    };
+    const operand = operands[verb] ?? (/reclaim|swapon|verity|dontcache/.test(verb) ? ' /f' : '');
     const before = verb === '@gup' ? ['open /f', 'mmap -rw 0 4k'] : [];
     expect(() => cProgram(scenarioOf({ tasks: { CPU0: [...before, `${verb}${operand}`] } }))).toThrow(
       `lane CPU0, line ${before.length + 1}, column 1: no system call does ${verb}`,
