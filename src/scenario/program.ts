@@ -208,7 +208,7 @@ function prepare(c: Command): Run {
           const buffer = c.from === undefined ? data : yield* mappedBuffer(k, c.from, c.length);
           if (buffer === null) return failed('EFAULT');
           let done = 0;
-          while (done < buffer.length) {
+          do {
             const pos = c.offset + done;
             const piece = bufferSlice(buffer, done, Math.min(buffer.length, done + c.block));
             const flags = yield* step(k, 'file flags', () => {
@@ -220,7 +220,7 @@ function prepare(c: Command): Run {
             if (isErr(ret)) return failed(ret.errno);
             done += ret;
             if (ret < piece.length) break;
-          }
+          } while (done < buffer.length);
           return { ret: done };
         },
         { readonly: 'EBADF' },

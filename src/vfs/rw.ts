@@ -75,13 +75,15 @@ export function* pwrite(
   data: UserBuffer,
   { append = false, direct = false, sync = false, dsync = false }: WriteFlags = {},
 ): Op<Result<number>> {
-  if (data.length === 0) return 0;
+  // Of nothing: O_DIRECT gives up inline data before it looks at the length.
+  if (data.length === 0 && !direct) return 0;
   yield* lock(k, sbWriters, 'shared');
   const past = direct
     ? yield* call(k, 'ext4_dio_write_iter', () => directWrite(k, ino, pos, data, append))
     : 'buffered';
   let written: Result<Written>;
-  if (past === 'buffered' || past === 'cached') {
+  if (data.length === 0) written = { start: pos, count: 0 };
+  else if (past === 'buffered' || past === 'cached') {
     written = yield* call(k, 'ext4_buffered_write_iter', () => bufferedWrite(k, ino, pos, data, append));
     if (past === 'cached' && !isErr(written)) {
       const { start, count } = written;
@@ -89,7 +91,7 @@ export function* pwrite(
     }
   } else written = past;
   let ret: Result<unknown> = written;
-  if ((sync || dsync) && !isErr(written)) {
+  if ((sync || dsync) && !isErr(written) && written.count > 0) {
     const { start, count } = written;
     const end = start + count;
     const promise = yield* step(k, 'O_SYNC', () => modelSnapshot(k, ino));
