@@ -78,6 +78,10 @@ export function filterRows(
 export const breaks = (cell: ReportCell | null, invariant: string): boolean =>
   cell?.violations.some((each) => each.invariant === invariant) ?? false;
 
+/** Nothing but `strict` is broken, and by the pending state alone. */
+export const isWeak = (cell: ReportCell | null): boolean =>
+  cell?.pendingOnly === true && cell.violations.length === 1;
+
 export interface CellWords {
   /** One character, also without colour. */
   readonly sign: string;

@@ -3,8 +3,6 @@ import { crashToken, startCrashSession, stateAt } from '../../compare/crash.ts';
 import { tokenOf } from '../../compare/race.ts';
 import { Crasher, type CrashInvariantId } from '../../crash/crash.ts';
 import type { Design } from '../../designs/design.ts';
-import { CLAIM_DESIGNS } from '../../designs/drawn.ts';
-import { designById } from '../../designs/index.ts';
 import { parseSchedule } from '../../explore/schedule.ts';
 import type { LockOrderData } from '../../locks/lockdep.ts';
 import type { MountOption } from '../../scenario/image.ts';
@@ -12,10 +10,10 @@ import { mountLabel } from '../../scenario/schema.ts';
 import type { Image } from '../../volume/image.ts';
 import { besideOf, type Choice, chooseSchedule, type RowCell } from '../cellChoice.ts';
 import { type Comparison, compare } from '../comparison.ts';
-import { mailTextAt } from '../mailText.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
+import { anyDesign } from '../search.ts';
 import type { Frame, View } from './app.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
 import { check, copyText, fill, h, select } from './dom.ts';
@@ -23,10 +21,6 @@ import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
 import { signSpan, verdictClass } from './signs.ts';
-
-/** Bundled, or one that only claims use. */
-export const anyDesign = (id: string): Design | undefined =>
-  designById(id) ?? CLAIM_DESIGNS.find((design) => design.id === id);
 
 export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   let route = first as CellRoute;
@@ -222,18 +216,6 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       h(
         'div',
         { class: 'actions' },
-        h(
-          'button',
-          {
-            type: 'button',
-            onclick: () =>
-              void copyText(
-                mailTextAt(comparison, lead, target?.step ?? lead.steps.length - 1).text,
-                'mail text',
-              ),
-          },
-          'Copy as mail text',
-        ),
         h('button', { type: 'button', onclick: () => void share() }, 'Copy link'),
         h(
           'a',
@@ -251,12 +233,12 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
         ),
         h('code', { class: 'command', tabindex: 0, 'aria-label': 'replays it in a shell' }, command),
         h('button', { type: 'button', onclick: () => void copyText(command, 'command') }, 'Copy'),
-      ),
-      h(
-        'details',
-        { class: 'scenario-text' },
-        h('summary', {}, 'The scenario'),
-        h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
+        h(
+          'details',
+          { class: 'menu' },
+          h('summary', {}, 'The scenario'),
+          h('div', { class: 'menu-body' }, h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text)),
+        ),
       ),
       h('h2', { class: 'offscreen' }, 'Designs side by side'),
       view,

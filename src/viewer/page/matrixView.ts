@@ -5,6 +5,7 @@ import {
   cellSentence,
   cellWords,
   filterRows,
+  isWeak,
   type MatrixRow,
   matrixRows,
   type VerdictFilter,
@@ -61,6 +62,14 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
   const head = h('div', { class: 'intro' });
   const frameOf = h('div', { class: 'matrix-frame', role: 'region', 'aria-label': 'verdicts', tabindex: 0 });
   const detail = h('p', { class: 'detail', id: 'detail', 'aria-live': 'polite' });
+  fill(
+    detail,
+    h(
+      'span',
+      { class: 'quiet' },
+      'Arrows move through the cells, Enter opens one, Escape comes back, / filters.',
+    ),
+  );
   fill(host, head, bar, frameOf, detail);
 
   const designs = h('details', { class: 'menu' }, h('summary', {}, 'Designs'));
@@ -186,7 +195,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
     const count = (verdict: ReportCell['verdict']): number =>
       cells.filter((cell) => cell.verdict === verdict).length;
     const odd = cells.filter((cell) => cell.asExpected === false).length;
-    const pending = cells.filter((cell) => cell.pendingOnly).length;
+    const pending = cells.filter(isWeak).length;
     const parts = [
       `${count('violates')} break something`,
       `${count('holds')} hold`,
@@ -213,22 +222,26 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         ? h(
             'p',
             { class: 'warning' },
-            h('b', {}, `! ${odd} cells are not as the scenario files record them.`),
+            h('b', {}, `! ${odd} ${odd === 1 ? 'cell is' : 'cells are'} not as the scenario files record.`),
           )
         : null,
       h(
         'dl',
         { class: 'legend', 'aria-label': 'legend' },
-        legend('X', inWords() ? 'breaks this, and as many more' : 'breaks so many invariants'),
-        legend('H', 'holds in every schedule that was looked at'),
+        legend(
+          'X',
+          inWords() ? '✗ model +2' : '✗3',
+          inWords() ? 'breaks this, and so many more' : 'breaks so many invariants',
+        ),
+        legend('H', '✓', 'holds in every schedule that was looked at'),
         cells.some(({ verdict }) => verdict === 'inconclusive')
-          ? legend('I', 'nothing found, not all was seen')
+          ? legend('I', '?', 'nothing found, not all was seen')
           : null,
-        cells.length < found.length * shown.length ? legend(null, 'not run') : null,
+        cells.length < found.length * shown.length ? legend(null, '·', 'not run') : null,
         odd > 0 ? [h('dt', {}, h('span', { class: 'odd' }, '!')), h('dd', {}, 'not as recorded')] : null,
-        pending > 0 && inWords()
+        pending > 0
           ? [
-              h('dt', {}, h('span', { class: 'sign X' }, '✗ strict*')),
+              h('dt', {}, h('span', { class: 'sign P' }, inWords() ? '✗ strict*' : '✗*')),
               h('dd', {}, 'broken by the pending state of delayed allocation alone; settled holds'),
             ]
           : null,
@@ -269,18 +282,19 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         ? 'none'
         : { holds: 'H', violates: 'X', inconclusive: 'I', 'not-applicable': 'N' }[cell.verdict];
     const { sign, word, more } = cellWords(cell);
+    const weak = isWeak(cell);
     const text = inWords()
       ? [h('span', { class: 'mark' }, sign), ` ${word}`, more > 0 ? h('small', {}, ` +${more}`) : null]
       : [
           h('span', { class: 'mark' }, sign),
-          letter === 'X' ? String(more + 1) : null,
+          letter === 'X' ? (weak ? '*' : String(more + 1)) : null,
           h('span', { class: 'offscreen' }, ` ${word}${more > 0 ? ` and ${more} more` : ''}`),
         ];
     const odd =
       cell?.asExpected === false ? h('span', { class: 'odd', title: 'not as recorded' }, '!') : null;
     return h(
       'td',
-      { role: 'gridcell', class: `${letter}${dim ? ' dim' : ''}` },
+      { role: 'gridcell', class: `${weak ? 'P' : letter}${dim ? ' dim' : ''}` },
       h(
         'a',
         { href: cell === null ? null : formatRoute(cellRoute(row, design)), 'data-key': key, tabindex: -1 },
@@ -381,8 +395,7 @@ function radio(text: string, on: boolean, onChange: () => void): HTMLLabelElemen
   );
 }
 
-function legend(letter: 'X' | 'H' | 'I' | null, text: string): HTMLElement[] {
-  const sign = letter === null ? '·' : { X: '✗', H: '✓', I: '?' }[letter];
+function legend(letter: 'X' | 'H' | 'I' | null, sign: string, text: string): HTMLElement[] {
   return [h('dt', {}, h('span', { class: `sign ${letter ?? 'none'}` }, sign)), h('dd', {}, text)];
 }
 

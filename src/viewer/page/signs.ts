@@ -1,5 +1,5 @@
 /** The verdict as a sign with a name, for a line of text. */
-import { cellWords } from '../matrix.ts';
+import { cellWords, isWeak } from '../matrix.ts';
 import type { ReportCell } from '../report.ts';
 import { h } from './dom.ts';
 
@@ -10,4 +10,4 @@ export function signSpan(cell: ReportCell | null): HTMLElement {
 }
 
 export const verdictClass = (cell: ReportCell | null): string =>
-  cell === null ? 'none' : CLASS[cell.verdict];
+  cell === null ? 'none' : isWeak(cell) ? 'P' : CLASS[cell.verdict];
