@@ -3,6 +3,8 @@
  */
 import { type CrashCell, crashCell } from '../compare/crash.ts';
 import { type Cell, raceCell } from '../compare/race.ts';
+import type { Design } from '../designs/design.ts';
+import { CLAIM_DESIGNS } from '../designs/drawn.ts';
 import { designById } from '../designs/index.ts';
 import type { LockOrderData } from '../locks/lockdep.ts';
 import { makeVolume } from '../scenario/image.ts';
@@ -41,13 +43,17 @@ export type SearchAnswer =
   | { readonly id: number; readonly result: SearchResult }
   | { readonly id: number; readonly error: { readonly name: string; readonly message: string } };
 
+/** Bundled, or one that only claims use. */
+export const anyDesign = (id: string): Design | undefined =>
+  designById(id) ?? CLAIM_DESIGNS.find((design) => design.id === id);
+
 /**
  * @param watch  polled: true ends the search; told the states seen so far
  * @throws       ScenarioError, BadImage: what is wrong with the scenario or its image
  */
 export function runSearch(job: SearchJob, watch: (states: number) => boolean): SearchResult {
   const scenario = readScenario(job.text, job.file);
-  const design = designById(job.design);
+  const design = anyDesign(job.design);
   if (design === undefined) throw new Error(`no design ${job.design}`);
   const mount = scenario.mounts.find((each) => mountLabel(each) === job.mount);
   if (mount === undefined) throw new Error(`${scenario.name} has no mount ${job.mount}`);

@@ -153,7 +153,7 @@ inChromium('the compare view', () => {
     it('reaches everything with Tab, and has help', async () => {
       const { page, close } = await openCompare(browser, BUG);
       const reached = new Set<string>();
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 70; i++) {
         await page.keyboard.press('Tab');
         const name = (await page.evaluate(
           `document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.slice(0, 30)`,

@@ -1,8 +1,12 @@
 /** The report in a browser: every cell opens, keys alone are enough, an address comes back, nothing is fetched. */
 
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { reportPage } from '../../src/cli/report.ts';
+import { ext4lab } from '../support/command.ts';
 import { axe } from './support/axe.ts';
 import { inChromium, launch, type Opened, type OpenOptions, openHtml } from './support/browser.ts';
 import { asIfRaced, recordedPage, recordedReport } from './support/reports.ts';
@@ -150,6 +154,67 @@ inChromium('the report', () => {
         expect([hash, dark, await axe(page)]).toEqual([hash, dark, []]);
       }
     }
+  });
+
+  it('opens every finding and every claim', async () => {
+    const page = await open({ hash: '#/findings' });
+    const links = await page
+      .locator('main a[href^="#/cell"]')
+      .evaluateAll((all) => all.map((a) => a.getAttribute('href')!));
+    expect(links.length).toBeGreaterThan(40);
+    for (const link of new Set(links)) {
+      await page.goto(page.url().replace(/#.*/, link));
+      await page.locator('.cmp, [role=alert]').first().waitFor();
+      expect([link, await page.locator('[role=alert]').allTextContents()]).toEqual([link, []]);
+      const broken = /broken=([a-z-]+)/.exec(link)?.[1];
+      if (broken !== undefined) expect(await page.locator('.message').textContent()).toContain(`${broken}: `);
+    }
+  });
+
+  it('marks a verdict that is not the recorded one', async () => {
+    const report = recordedReport(['two-appends'], ['mkwrite-convert', 'defer']);
+    const [first, ...others] = report.cells['two-appends']!.delalloc!;
+    const cells = {
+      'two-appends': { ...report.cells['two-appends'], delalloc: [{ ...first!, e: 0 as const }, ...others] },
+    };
+    const page = await open({}, await reportPage({ ...report, from: 'race', cells }));
+    expect(await page.locator('td .odd').count()).toBe(1);
+    expect(await page.locator('.warning').textContent()).toContain(
+      '1 cell is not as the scenario files record',
+    );
+    await page.locator('td a').first().focus();
+    expect(await page.locator('#detail').textContent()).toContain('NOT AS RECORDED');
+  });
+
+  it('tells the stories of a design from a file, which it cannot run', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ext4lab-foreign-'));
+    const design = join(folder, 'mine.ts');
+    const out = join(folder, 'report.html');
+    writeFileSync(
+      design,
+      `import { defineDesign, mkwriteConvert } from ${JSON.stringify(resolve('src/designs/index.ts'))};
+export const mine = defineDesign(mkwriteConvert, {
+  id: 'mine', summary: 'the kernel under another name', source: 'a test', promises: ['bug-on'], locks: [], unmodelled: [], hooks: {},
+});`,
+    );
+    const ran = await ext4lab('race', 'mmap-store-then-fsync', '--designs', `defer,${design}`, '--html', out);
+    expect(ran.err).toContain(out);
+    const page = await open({}, readFileSync(out, 'utf8'));
+    await page.locator('[data-key="mmap-store-then-fsync delalloc mine"]').click();
+    await page.getByText('mine comes from a file: the page cannot run it').waitFor();
+    expect(await page.locator('pre.story').allTextContents()).toEqual([
+      expect.stringContaining('mine (delalloc) breaks model'),
+      expect.stringContaining('mine (delalloc) breaks durability'),
+      expect.stringContaining('mine (delalloc) breaks alias'),
+    ]);
+    await page.goto(`${page.url().split('#')[0]}#/designs?design=mine`);
+    await page.getByText('the kernel under another name').waitFor();
+    // The bundled design of the same report opens, with the kernel beside it.
+    await page.goto(
+      `${page.url().split('#')[0]}#/cell?scenario=mmap-store-then-fsync&mount=delalloc&of=defer`,
+    );
+    await page.locator('.cmp').waitFor();
+    rmSync(folder, { recursive: true });
   });
 
   it('of all designs and scenarios is at most 4 MB and opens within a few seconds', async () => {

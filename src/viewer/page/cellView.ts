@@ -3,8 +3,6 @@ import { crashToken, startCrashSession, stateAt } from '../../compare/crash.ts';
 import { tokenOf } from '../../compare/race.ts';
 import { Crasher, type CrashInvariantId } from '../../crash/crash.ts';
 import type { Design } from '../../designs/design.ts';
-import { CLAIM_DESIGNS } from '../../designs/drawn.ts';
-import { designById } from '../../designs/index.ts';
 import { parseSchedule } from '../../explore/schedule.ts';
 import type { LockOrderData } from '../../locks/lockdep.ts';
 import type { MountOption } from '../../scenario/image.ts';
@@ -15,6 +13,7 @@ import { type Comparison, compare } from '../comparison.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
+import { anyDesign } from '../search.ts';
 import type { Frame, View } from './app.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
 import { check, copyText, fill, h, select } from './dom.ts';
@@ -22,10 +21,6 @@ import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
 import { signSpan, verdictClass } from './signs.ts';
-
-/** Bundled, or one that only claims use. */
-export const anyDesign = (id: string): Design | undefined =>
-  designById(id) ?? CLAIM_DESIGNS.find((design) => design.id === id);
 
 export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   let route = first as CellRoute;

@@ -222,7 +222,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         ? h(
             'p',
             { class: 'warning' },
-            h('b', {}, `! ${odd} cells are not as the scenario files record them.`),
+            h('b', {}, `! ${odd} ${odd === 1 ? 'cell is' : 'cells are'} not as the scenario files record.`),
           )
         : null,
       h(
