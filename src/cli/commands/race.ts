@@ -6,12 +6,15 @@ import type { CrashCell } from '../../compare/crash.ts';
 import { asExpected, type Cell, expectationFor, type Violation } from '../../compare/race.ts';
 import { designById, MAIN_DESIGNS } from '../../designs/index.ts';
 import { reachText } from '../../explore/explore.ts';
+import { parseSchedule } from '../../explore/schedule.ts';
+import { type ChromeRun, chromeTrace } from '../../formats/chrome.ts';
 import { LockOrder } from '../../locks/lockdep.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
 import { isLockdep, lockdepSplats, type Splat } from '../../report/lockdep.ts';
 import { renderMatrix, type Verdict } from '../../report/matrix.ts';
 import { renderJunit, renderKtap, type TestCase, type TestSuite } from '../../report/testReport.ts';
 import type { MountOption } from '../../scenario/image.ts';
+import { runSession } from '../../scenario/run.ts';
 import { mountLabel, type Scenario } from '../../scenario/schema.ts';
 import { type Session, startSession } from '../../scenario/session.ts';
 import { cellsOf, runCells } from '../cells.ts';
@@ -68,9 +71,10 @@ export default defineCommand({
     format: {
       type: 'text',
       value: 'F',
-      choices: ['text', 'ktap', 'junit'],
+      choices: ['text', 'ktap', 'junit', 'chrome'],
       default: 'text',
-      summary: 'the matrix, or a test per scenario, design and mount as KTAP or JUnit XML',
+      summary:
+        'the matrix; a test per scenario, design and mount as KTAP or JUnit XML; Chrome trace JSON of each',
     },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
@@ -138,6 +142,8 @@ export default defineCommand({
           splats: splats.map(({ text, ...short }) => short),
         })),
       });
+    } else if (ctx.options.format === 'chrome') {
+      ctx.out(JSON.stringify(chromeTrace(raced.map(chromeRun))));
     } else if (ctx.options.format !== 'text') {
       const suites = suitesOf(raced);
       ctx.out((ctx.options.format === 'ktap' ? renderKtap(suites) : renderJunit(suites)).trimEnd());
@@ -155,6 +161,18 @@ export default defineCommand({
     return differs || vacuous(raced).size > 0 ? EXIT.differs : EXIT.ok;
   },
 });
+
+/** The worst failure of a cell, replayed; of one that holds, the lanes one after another. */
+function chromeRun({ cell, session }: Raced): ChromeRun {
+  const start = session();
+  const [worst] = [...cell.violations].sort((a, b) => rank(a.invariant) - rank(b.invariant));
+  const names = start.specs.map((spec) => spec.name);
+  const { trace, findings } = runSession(
+    start,
+    worst === undefined ? null : parseSchedule(worst.schedule, names),
+  );
+  return { name: `${cell.scenario}: ${cell.design} (${cell.mount})`, trace, findings };
+}
 
 /** A suite per scenario; what fails comes with its worst story. */
 function suitesOf(raced: readonly Raced[]): TestSuite[] {
