@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Design } from '../designs/design.ts';
 import { formatSchedule } from '../explore/schedule.ts';
+import { chromeTrace } from '../formats/chrome.ts';
 import { runLines } from '../report/runText.ts';
 import { traceText } from '../report/traceText.ts';
 import type { MountOption } from '../scenario/image.ts';
@@ -19,9 +20,19 @@ export interface RunOutput {
   readonly options: {
     readonly trace: boolean;
     readonly json: boolean;
+    readonly format?: 'text' | 'chrome' | undefined;
     readonly 'save-trace'?: string | undefined;
   };
 }
+
+/** Shared by run and replay. */
+export const FORMAT_OPTION = {
+  type: 'text',
+  value: 'F',
+  choices: ['text', 'chrome'],
+  default: 'text',
+  summary: 'the story, or Chrome trace JSON for Perfetto: a track per lane and per lock',
+} as const;
 
 /** @returns differs when something was found */
 export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunOutput): ExitCode {
@@ -46,6 +57,9 @@ export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunO
       deadlock: trace.deadlock?.text ?? null,
       trace: { steps: trace.steps.length, digest: trace.digest },
     });
+  } else if (options.format === 'chrome') {
+    const name = `${scenario.name}: ${design.id} (${mountLabel(mount)})`;
+    ctx.out(JSON.stringify(chromeTrace([{ name, trace, findings }])));
   } else {
     if (options.trace) for (const line of traceText(trace)) ctx.out(line);
     else {

@@ -189,7 +189,7 @@ it('every verb is written or refused by name', () => {
       '@gup': ' 0 1',
       '@direct-reclaim': ' 1 /f',
     };
-    const operand = operands[verb] ?? (/reclaim|swapon|verity|dontcache/.test(verb) ? ' /f' : '');
+    const operand = operands[verb] ?? (/reclaim|swapon|verity|dontcache|shrink/.test(verb) ? ' /f' : '');
     const before = verb === '@gup' ? ['open /f', 'mmap -rw 0 4k'] : [];
     expect(() => cProgram(scenarioOf({ tasks: { CPU0: [...before, `${verb}${operand}`] } }))).toThrow(
       `lane CPU0, line ${before.length + 1}, column 1: no system call does ${verb}`,

@@ -7,12 +7,15 @@ import { asExpected, type Cell, expectationFor, type Violation } from '../../com
 import type { Design } from '../../designs/design.ts';
 import { designById, MAIN_DESIGNS } from '../../designs/index.ts';
 import { reachText } from '../../explore/explore.ts';
+import { parseSchedule } from '../../explore/schedule.ts';
+import { type ChromeRun, chromeTrace } from '../../formats/chrome.ts';
 import { LockOrder } from '../../locks/lockdep.ts';
 import { renderCpuDiagram } from '../../report/cpuDiagram.ts';
 import { isLockdep, lockdepSplats, type Splat } from '../../report/lockdep.ts';
 import { renderMatrix, type Verdict } from '../../report/matrix.ts';
 import { renderJunit, renderKtap, type TestCase, type TestSuite } from '../../report/testReport.ts';
 import type { MountOption } from '../../scenario/image.ts';
+import { runSession } from '../../scenario/run.ts';
 import { mountLabel, type Scenario } from '../../scenario/schema.ts';
 import { type Session, startSession } from '../../scenario/session.ts';
 import { cellsOf, runCells } from '../cells.ts';
@@ -84,9 +87,10 @@ export default defineCommand({
     format: {
       type: 'text',
       value: 'F',
-      choices: ['text', 'ktap', 'junit'],
+      choices: ['text', 'ktap', 'junit', 'chrome'],
       default: 'text',
-      summary: 'the matrix, or a test per scenario, design and mount as KTAP or JUnit XML',
+      summary:
+        'the matrix; a test per scenario, design and mount as KTAP or JUnit XML; Chrome trace JSON of each',
     },
     html: {
       type: 'text',
@@ -163,6 +167,8 @@ export default defineCommand({
       };
       if (shard === null) ctx.json({ ...raceJson(what, raced.map(jsonOf), orders) });
       else ctx.json({ ...shardJson(what, shard, every.length, parts) });
+    } else if (ctx.options.format === 'chrome') {
+      ctx.out(JSON.stringify(chromeTrace(raced.map(chromeRun))));
     } else if (ctx.options.format !== 'text') {
       const suites = suitesOf(raced);
       ctx.out((ctx.options.format === 'ktap' ? renderKtap(suites) : renderJunit(suites)).trimEnd());
@@ -234,6 +240,18 @@ const jsonOf = ({ cell, expected, crash }: Raced): RacedCell => ({
   asExpected: expected,
   ...(crash === null ? {} : { crash: { ...crash.cell, asExpected: crash.expected } }),
 });
+
+/** The worst failure of a cell, replayed; of one that holds, the lanes one after another. */
+function chromeRun({ cell, session }: Raced): ChromeRun {
+  const start = session();
+  const [worst] = [...cell.violations].sort((a, b) => rank(a.invariant) - rank(b.invariant));
+  const names = start.specs.map((spec) => spec.name);
+  const { trace, findings } = runSession(
+    start,
+    worst === undefined ? null : parseSchedule(worst.schedule, names),
+  );
+  return { name: `${cell.scenario}: ${cell.design} (${cell.mount})`, trace, findings };
+}
 
 /** A suite per scenario; what fails comes with its worst story. */
 function suitesOf(raced: readonly Raced[]): TestSuite[] {

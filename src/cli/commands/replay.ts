@@ -7,7 +7,7 @@ import { replayCrash } from '../crashStory.ts';
 import { designNamed, designOf, mountNamed } from '../designOption.ts';
 import { UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
-import { printRun } from '../runOutput.ts';
+import { FORMAT_OPTION, printRun } from '../runOutput.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
 
 const TOKEN = /^([^:]+):([^:@]+)@([^:]+):([^:]+)$/;
@@ -25,6 +25,7 @@ export default defineCommand({
     },
     trace: { type: 'flag', summary: 'every step as text' },
     'save-trace': { type: 'text', value: 'FILE', summary: 'write the trace as JSON' },
+    format: FORMAT_OPTION,
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: ["replay 'mmap-store-then-fsync:mkwrite-convert@delalloc:A47'"],
@@ -46,6 +47,10 @@ export default defineCommand({
     const mount = mountNamed(scenario!, label);
     const { schedule, medium } = splitCrash(text);
     const session = startSession(scenario!, imageOf(scenario!), design, mount, medium !== null);
+    if (medium !== null && ctx.options.format === 'chrome')
+      throw new UsageError(
+        '--format chrome: a power failure has no track; leave the ! and what follows out of the token',
+      );
     if (medium !== null)
       return replayCrash(ctx, { scenario: scenario!.name, session, schedule, medium, token });
     const result = runSession(

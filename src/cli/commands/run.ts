@@ -6,7 +6,7 @@ import { startSession } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
 import { designOf, mountNamed } from '../designOption.ts';
 import { imageOf } from '../images.ts';
-import { printRun } from '../runOutput.ts';
+import { FORMAT_OPTION, printRun } from '../runOutput.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
 
 export default defineCommand({
@@ -30,11 +30,13 @@ export default defineCommand({
       value: 'FILE',
       summary: 'write the image that an unmount at the end leaves',
     },
+    format: FORMAT_OPTION,
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: [
     'run mmap-store-then-fsync --design mkwrite-convert',
     'run x.json --design defer --schedule A12B3A4 --trace',
+    'run x.json --design defer --format chrome > trace.json',
   ],
   async run(ctx) {
     const { options } = ctx;

@@ -229,7 +229,8 @@ class Importer {
     const touches = this.touches(call);
     if (handler === undefined) {
       if (touches !== null) this.fail(call.at, `${call.name} is not supported`, touches);
-      if (stores.length === 0) this.note(call.at, `${call.name} has nothing to do with the volume: left out`);
+      if (stores.length === 0 && !this.isWrittenTo(call))
+        this.note(call.at, `${call.name} has nothing to do with the volume: left out`);
     } else {
       if (call.failNth !== null && call.failNth > 0 && touches !== null)
         this.lane.add(call.at, `@fail-alloc ${call.failNth}`);
@@ -247,6 +248,14 @@ class Importer {
         return `it is given the path ${quote(textOf(arg))}`;
     }
     return null;
+  }
+
+  /** Does a result of the call fall into mapped memory? */
+  private isWrittenTo(call: Call): boolean {
+    return (KERNEL_WRITES[call.base] ?? []).some(([argument, length]) => {
+      const arg = call.args[argument];
+      return arg?.kind === 'pointer' && arg.address !== null && this.mappedAt(arg.address, length) !== null;
+    });
   }
 
   private pathIn(arg: Arg & { kind: 'data' }): string | null {
