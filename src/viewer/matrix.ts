@@ -120,14 +120,15 @@ export function brokenWords(cell: ReportCell): string[] {
     .map((id) => (id === 'strict' && cell.pendingOnly ? 'strict*' : id));
 }
 
-export function cellWords(cell: ReportCell | null): CellWords {
+/** @param room  invariants that may be named */
+export function cellWords(cell: ReportCell | null, room = 1): CellWords {
   if (cell === null) return { sign: '·', word: 'not run', more: 0 };
   switch (cell.verdict) {
     case 'holds':
       return { sign: '✓', word: 'holds', more: 0 };
     case 'violates': {
-      const [first = 'broken', ...rest] = brokenWords(cell);
-      return { sign: '✗', word: first, more: rest.length };
+      const words = brokenWords(cell);
+      return { sign: '✗', word: words.slice(0, room).join(', '), more: Math.max(0, words.length - room) };
     }
     case 'inconclusive':
       return { sign: '?', word: 'not finished', more: 0 };

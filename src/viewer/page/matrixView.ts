@@ -30,6 +30,11 @@ const VERDICT_WORDS: readonly (readonly [VerdictFilter, string])[] = [
   ['unexpected', 'not as recorded'],
 ];
 
+const TYPING_MS = 120;
+
+/** How many invariants a cell names beside so many others. */
+const roomFor = (designs: number): number => (designs <= 3 ? 4 : designs <= 5 ? 2 : 1);
+
 /** Where the focus was when the matrix was left. */
 let lastFocus: string | null = null;
 
@@ -73,13 +78,18 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
   fill(host, head, bar, frameOf, detail);
 
   const designs = h('details', { class: 'menu' }, h('summary', {}, 'Designs'));
+  let typing: ReturnType<typeof setTimeout> | undefined;
   const input = h('input', {
     type: 'search',
     id: 'filter',
     value: route.q,
     placeholder: 'falloc durability 7b4cc97…',
     'aria-keyshortcuts': '/',
-    oninput: () => change({ q: input.value }),
+    oninput: () => {
+      // A table of thousands of cells is not laid out for every letter.
+      clearTimeout(typing);
+      typing = setTimeout(() => change({ q: input.value }), TYPING_MS);
+    },
   });
 
   function controls(): void {
@@ -242,7 +252,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         pending > 0
           ? [
               h('dt', {}, h('span', { class: 'sign P' }, inWords() ? '✗ strict*' : '✗*')),
-              h('dd', {}, 'broken by the pending state of delayed allocation alone; settled holds'),
+              h('dd', {}, 'only the pending state of delayed allocation breaks it; settled holds'),
             ]
           : null,
       ),
@@ -281,7 +291,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
       cell === null
         ? 'none'
         : { holds: 'H', violates: 'X', inconclusive: 'I', 'not-applicable': 'N' }[cell.verdict];
-    const { sign, word, more } = cellWords(cell);
+    const { sign, word, more } = cellWords(cell, inWords() ? roomFor(shownAt().length) : 1);
     const weak = isWeak(cell);
     const text = inWords()
       ? [h('span', { class: 'mark' }, sign), ` ${word}`, more > 0 ? h('small', {}, ` +${more}`) : null]
@@ -377,7 +387,10 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
       back.focus({ preventScroll: true });
       back.scrollIntoView({ block: 'center', inline: 'nearest' });
     },
-    destroy: () => document.removeEventListener('keydown', slash),
+    destroy() {
+      clearTimeout(typing);
+      document.removeEventListener('keydown', slash);
+    },
   };
 }
 
