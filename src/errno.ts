@@ -39,6 +39,7 @@ export const ERRNO = {
   EUCLEAN: 117,
 } as const;
 
+/** Name of an errno. */
 export type Errno = keyof typeof ERRNO;
 
 /** A failed result. Frozen and shared, one per errno, so that it may sit in state and compare by identity. */
@@ -46,6 +47,7 @@ export interface KernelError {
   readonly errno: Errno;
 }
 
+/** A value, or an error of the kernel, which is a value as well. */
 export type Result<T> = T | KernelError;
 
 const errors = new Map<Errno, KernelError>();
@@ -57,6 +59,7 @@ export function err(errno: Errno): KernelError {
   return value;
 }
 
+/** Is this result an error? */
 export function isErr(value: unknown): value is KernelError {
   return typeof value === 'object' && value !== null && 'errno' in value;
 }

@@ -15,6 +15,7 @@
  */
 import type { LockRef } from './locks/lock.ts';
 
+/** A function of the kernel: a generator of requests, run with `yield*` or `call`. */
 export type Op<T = void> = Generator<Request<unknown>, T, unknown>;
 
 export type LockMode = 'shared' | 'exclusive';
