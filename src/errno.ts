@@ -55,6 +55,7 @@ const errors = new Map<Errno, KernelError>();
 /** The one `KernelError` of this errno. */
 export function err(errno: Errno): KernelError {
   let value = errors.get(errno);
+  if (value === undefined && !Object.hasOwn(ERRNO, errno)) throw new RangeError(`there is no errno ${errno}`);
   if (value === undefined) errors.set(errno, (value = Object.freeze({ errno })));
   return value;
 }
