@@ -17,6 +17,7 @@ import type { Op, Tracked, Tracker } from './task.ts';
 import type { Geometry } from './volume/geometry.ts';
 import type { Image } from './volume/image.ts';
 
+/** Bytes of a page, whatever the block size. */
 export const PAGE_SIZE = 4096;
 
 /** Options of the mount, constant for a run. */
@@ -74,6 +75,7 @@ interface Shared {
   readonly reached: Set<string>;
 }
 
+/** The facade `k` that every op is handed. */
 export class Kernel implements Tracked {
   readonly setup: KernelSetup;
   readonly world: World;

@@ -27,6 +27,7 @@ import type { Image } from '../volume/image.ts';
 /** Lanes by name, in the order in which they are listed. */
 export type Lanes = Readonly<Record<string, readonly string[]>>;
 
+/** Which designs are raced, and how far. */
 export interface RaceOptions {
   /** Ids, designs, or `all`; default: the lab's own. */
   readonly designs?: 'all' | readonly (string | Design)[];
@@ -44,6 +45,7 @@ export interface RaceOptions {
   readonly invariants?: readonly Invariant[];
 }
 
+/** An invariant that some schedule breaks, with the shortest such schedule. */
 export interface RaceViolation {
   /** `no-deadlock` for tasks that wait for each other. */
   readonly invariant: string;
@@ -56,6 +58,7 @@ export interface RaceViolation {
   story(): string;
 }
 
+/** One design: what its schedules break, and how far the search went. */
 export interface RaceCell {
   readonly design: string;
   readonly verdict: 'holds' | 'violates' | 'inconclusive';
@@ -71,6 +74,7 @@ export interface RaceCell {
   readonly lockdep: readonly Splat[];
 }
 
+/** Verdicts by design: what `lab.race` gives. */
 export interface Race {
   readonly lanes: readonly string[];
   readonly cells: readonly RaceCell[];

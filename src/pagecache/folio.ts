@@ -97,6 +97,7 @@ export function* lockIfPresent(k: Kernel, ino: number, index: number): Op<boolea
   return still;
 }
 
+/** Gives the lock of a folio back. @source mm/filemap.c folio_unlock */
 export function unlockFolio(k: Kernel, ino: number, index: number) {
   return unlock(k, folioLock(ino, index));
 }

@@ -115,6 +115,7 @@ export const FINDINGS = {
   ),
 } as const satisfies Record<string, FindingSpec>;
 
+/** Name of a BUG_ON, a warning or another finding. */
 export type FindingId = keyof typeof FINDINGS;
 export const FINDING_IDS: readonly FindingId[] = Object.keys(FINDINGS) as FindingId[];
 export const findingNumber: Readonly<Record<FindingId, number>> = Object.fromEntries(

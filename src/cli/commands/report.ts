@@ -32,7 +32,7 @@ export default defineCommand({
   },
   examples: [
     'report mmap-store-then-fsync --html report.html',
-    "report 'mmap-store-then-fsync:mkwrite-convert@delalloc:A48' --html report.html",
+    'report mmap-store-then-fsync:mkwrite-convert@delalloc:A48 --html r.html',
   ],
   async run(ctx) {
     const [word] = ctx.operands as [string];
