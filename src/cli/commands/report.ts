@@ -32,7 +32,7 @@ export default defineCommand({
   },
   examples: [
     'report mmap-store-then-fsync --html report.html',
-    'report mmap-store-then-fsync:mkwrite-convert@delalloc:A48 --html r.html',
+    'report mmap-store-then-fsync:defer@delalloc:A30 --html page.html',
   ],
   async run(ctx) {
     const [word] = ctx.operands as [string];
