@@ -16,11 +16,13 @@ import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import { anyDesign } from '../search.ts';
 import type { Frame, View } from './app.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
-import { check, copyText, fill, h, select } from './dom.ts';
+import { check, copyText, download, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
 import { signSpan, verdictClass } from './signs.ts';
+
+const OURS: ReadonlySet<string> = new Set(['invariant', 'deadlock', 'crash']);
 
 export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   let route = first as CellRoute;
@@ -171,7 +173,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     const { scenario } = found;
     const lead = comparison.runs.find(({ design }) => design.id === choice.of)!;
     const own = comparison.runs.find(({ design }) => design.id === route.of)!;
-    const mark = lead.marks.find(({ id }) => id === choice.broken) ?? null;
+    // The kernel's own word for it may have the same name; the invariant says what is wrong with which byte.
+    const named = lead.marks.filter(({ id }) => id === choice.broken);
+    const mark = named.find(({ kind }) => OURS.has(kind)) ?? named[0] ?? null;
     const fallback = lead.marks[0] ?? null;
     const target = mark ?? (choice.broken === null ? fallback : null);
     const startRow =
@@ -181,10 +185,8 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     const token = route.power
       ? crashToken(scenario.name, choice.of, route.mount, schedule, medium ?? 0)
       : tokenOf(scenario.name, choice.of, route.mount, schedule);
-    const where = found.edited ? `${scenario.name}.json` : scenario.name;
-    const command = found.edited
-      ? `npm run ext4lab -- explore ${where} --design ${choice.of} --mount ${route.mount}`
-      : `npm run ext4lab -- replay '${token}'`;
+    // The command knows bundled scenarios by name, others by their file.
+    const command = `npm run ext4lab -- replay '${found.file === null ? token : token.replace(scenario.name, found.file)}'`;
     fill(
       content,
       h('div', { class: 'cell-head' }, backLink(frame), h('h1', {}, scenario.name), bar(shown)),
@@ -237,7 +239,23 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
           'details',
           { class: 'menu' },
           h('summary', {}, 'The scenario'),
-          h('div', { class: 'menu-body' }, h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text)),
+          h(
+            'div',
+            { class: 'menu-body' },
+            h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
+            h(
+              'p',
+              {},
+              h(
+                'button',
+                {
+                  type: 'button',
+                  onclick: () => download(found.file ?? `${scenario.name}.json`, found.text),
+                },
+                'Download',
+              ),
+            ),
+          ),
         ),
       ),
       h('h2', { class: 'offscreen' }, 'Designs side by side'),
