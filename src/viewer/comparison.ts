@@ -35,7 +35,7 @@ export interface CompareInput {
   readonly schedule: readonly number[] | null;
   /** Id of the design that the schedule was found under, one of `designs`; the others follow it as far as they can. */
   readonly of: string;
-  /** Power fails when the schedule is used up; which medium it leaves under `of`. */
+  /** Power fails when the schedule is used up, or everything has ended; which medium it leaves under `of`. */
   readonly crash?: { readonly medium: number } | null;
 }
 
@@ -103,7 +103,9 @@ export function compare(input: CompareInput): Comparison {
   const lead = ran(input, base, () => ({ choose: schedule, divergences: [] }));
   const switches = schedule === null ? [] : lead.steps.slice(0, schedule.length);
   const runs = designs.map((design) =>
-    design === base ? lead : ran(input, design, (session) => follow(session, switches, crash !== null)),
+    design === base
+      ? lead
+      : ran(input, design, (session) => follow(session, switches, crash !== null && schedule !== null)),
   );
   const rows = align(runs.map(({ places }) => places.map(({ key }) => key)));
   rows.forEach((row, at) => {
@@ -140,7 +142,7 @@ function ran(
   const powerFails = input.crash != null;
   const session = startSession(input.scenario, input.image, design, input.mount, powerFails);
   const { choose, divergences } = lead(session);
-  const result = runSession(session, choose, powerFails);
+  const result = runSession(session, choose, powerFails && input.schedule !== null);
   const { steps, end } = result.trace;
   const { world, k } = recordingKernel(session);
   const at = (state: Snapshot): Kernel => {

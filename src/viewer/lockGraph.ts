@@ -29,6 +29,8 @@ export interface GraphEdge {
   /** On a cycle; `closes` marks the one edge that is against the order of the others. */
   readonly bad: boolean;
   readonly closes: boolean;
+  /** Other edges lead there as well: it adds nothing to the order. */
+  readonly implied: boolean;
   /** Who took what under what, in words. */
   readonly text: string;
 }
@@ -81,6 +83,7 @@ export function lockGraph(order: LockOrderData): LockGraph {
         to: edge.to,
         bad: bad.has(name(edge)),
         closes: closing.has(name(edge)),
+        implied: !closing.has(name(edge)) && isImplied(edge, forward),
         text:
           `${short.get(edge.from)} is held when ${short.get(edge.to)} is taken: ${edge.next.task} in ` +
           `${edge.next.stack.at(-1)}`,
@@ -92,6 +95,22 @@ export function lockGraph(order: LockOrderData): LockGraph {
       return `${way.join(' → ')}${lockdep ? '' : ' (lockdep does not follow all of these)'}`;
     }),
   };
+}
+
+/** Is there a way of two or more edges from its lock to the other? */
+function isImplied(
+  { from, to }: Pick<LockEdge, 'from' | 'to'>,
+  edges: readonly Pick<LockEdge, 'from' | 'to'>[],
+): boolean {
+  const seen = new Set<string>();
+  const todo = edges.filter((edge) => edge.from === from && edge.to !== to).map((edge) => edge.to);
+  for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
+    if (at === to) return true;
+    if (seen.has(at)) continue;
+    seen.add(at);
+    for (const edge of edges) if (edge.from === at) todo.push(edge.to);
+  }
+  return false;
 }
 
 /** Longest way from a class that nothing is held under. `keys` in documented order, for what is left of a cycle. */

@@ -146,6 +146,17 @@ inChromium('the compare view', () => {
       expect(await names()).toContain('sb_pagefaults');
       await press(page, 'Escape');
       expect(await page.locator('.cmp-menu').getAttribute('open')).toBeNull();
+      // Escape leads back to the grid once; there it is for who has the view.
+      await page.evaluate(
+        `addEventListener('keydown', (event) => { window.prevented = event.defaultPrevented })`,
+      );
+      await press(page, 'b', 'Escape');
+      expect(await page.evaluate('prevented')).toBe(true);
+      expect(
+        await page.locator('.cmp-grid').evaluate((grid) => grid === grid.ownerDocument.activeElement),
+      ).toBe(true);
+      await press(page, 'Escape');
+      expect(await page.evaluate('prevented')).toBe(false);
       expect(errors).toEqual([]);
       await close();
     });
@@ -153,7 +164,7 @@ inChromium('the compare view', () => {
     it('reaches everything with Tab, and has help', async () => {
       const { page, close } = await openCompare(browser, BUG);
       const reached = new Set<string>();
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 70; i++) {
         await page.keyboard.press('Tab');
         const name = (await page.evaluate(
           `document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.slice(0, 30)`,
@@ -226,6 +237,23 @@ inChromium('the compare view', () => {
     );
     expect(errors).toEqual([]);
     await close();
+  });
+
+  it('shows inodes of 128 and of 4096 bytes', async () => {
+    for (const inodeSize of [128, 4096]) {
+      const scenario = JSON.parse(BUG.scenario) as { image: object };
+      scenario.image = { mkfs: { blocks: 2048, inodeSize, features: ['has_journal'] } };
+      const { page, errors, close } = await openCompare(browser, {
+        ...BUG,
+        scenario: JSON.stringify(scenario),
+        schedule: null,
+      });
+      expect(await page.locator('.cmp-bytes').first().locator('td[data-at]').count()).toBe(inodeSize);
+      await page.locator('.cmp-grid').focus();
+      await press(page, 'End', 'k', 'k', 'Home');
+      expect(errors).toEqual([]);
+      await close();
+    }
   });
 
   it('keeps few rows as elements, and all of them on paper', async () => {

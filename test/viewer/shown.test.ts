@@ -246,6 +246,21 @@ describe('the graph of locks', () => {
         expect(layer.get(to)!).toBeGreaterThan(layer.get(from)!);
       }
       expect(cycles).toEqual([]);
+      // What is left without the implied edges orders the same pairs.
+      const reach = (of: typeof edges) => {
+        const pairs = new Set<string>();
+        const walk = (from: string, at: string): void => {
+          for (const edge of of) {
+            if (edge.from !== at || pairs.has(`${from} ${edge.to}`)) continue;
+            pairs.add(`${from} ${edge.to}`);
+            walk(from, edge.to);
+          }
+        };
+        for (const { key } of nodes) walk(key, key);
+        return [...pairs].sort();
+      };
+      expect(reach(edges.filter(({ implied }) => !implied))).toEqual(reach(edges));
+      expect(edges.some(({ implied }) => implied)).toBe(true);
       const places = nodes.map((node) => `${node.layer} ${node.place}`);
       expect(new Set(places).size).toBe(nodes.length);
     }

@@ -34,8 +34,8 @@ export function lockGraphPicture(order: LockOrderData, title: string): HTMLEleme
       'path',
       {
         d,
-        class: `cmp-edge${edge.bad ? ' cmp-edge-bad' : ''}${edge.closes ? ' cmp-edge-closes' : ''}`,
-        'marker-end': `url(#${edge.bad ? 'cmp-arrow-bad' : 'cmp-arrow'})`,
+        class: `cmp-edge${edge.bad ? ' cmp-edge-bad' : ''}${edge.closes ? ' cmp-edge-closes' : ''}${isFaint(edge) ? ' cmp-edge-implied' : ''}`,
+        ...(isFaint(edge) ? {} : { 'marker-end': `url(#${edge.bad ? 'cmp-arrow-bad' : 'cmp-arrow'})` }),
       },
       svg('title', {}, edge.text),
     );
@@ -45,7 +45,7 @@ export function lockGraphPicture(order: LockOrderData, title: string): HTMLEleme
     'svg',
     { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': `${title}, as a graph` },
     svg('defs', {}, arrow('cmp-arrow', 'cmp-arrow-head'), arrow('cmp-arrow-bad', 'cmp-arrow-head-bad')),
-    ...[...graph.edges].sort((a, b) => Number(a.bad) - Number(b.bad)).map(path),
+    ...[...graph.edges].sort((a, b) => weight(a) - weight(b)).map(path),
     ...graph.nodes.map((node) =>
       svg(
         'g',
@@ -71,6 +71,11 @@ export function lockGraphPicture(order: LockOrderData, title: string): HTMLEleme
     ),
   );
 }
+
+/** What other edges imply already is only hinted at. */
+const isFaint = ({ implied, bad }: GraphEdge): boolean => implied && !bad;
+/** Drawn later, on top. */
+const weight = (edge: GraphEdge): number => (edge.bad ? 2 : isFaint(edge) ? 0 : 1);
 
 const arrow = (id: string, kind: string): SVGElement =>
   svg(

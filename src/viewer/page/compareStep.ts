@@ -39,7 +39,7 @@ function heldPanel(
   if (held.length === 0) return [];
   return [
     el(
-      'ul.cmp-history',
+      'ul.cmp-held-list',
       { 'aria-label': 'locks held after it' },
       ...held.map(({ column, holder, since }) => {
         const what = `${lanes[holder.task] ?? `task ${holder.task}`} ${holder.how} ${column.name}`;

@@ -6,7 +6,7 @@ import './compare.css';
 import type { LockOrderData } from '../../locks/lockdep.ts';
 import { lockOrderOfTrace } from '../../trace/lockOrder.ts';
 import { type FileChoice, filesOf } from '../chips.ts';
-import type { Comparison } from '../comparison.ts';
+import type { Comparison, Mark } from '../comparison.ts';
 import { lockColumns } from '../held.ts';
 import { mailTextAt } from '../mailText.ts';
 import { type Item, itemsOf, tellRun } from '../rows.ts';
@@ -167,7 +167,7 @@ export function mountCompareView(
     );
   const lockSection = section(
     'Lock order',
-    'an arrow: the lower lock is taken while the upper is held; a cycle is red and dashed',
+    'an arrow: the lower lock is taken while the upper is held; pale: other arrows imply it; a cycle is red and dashed',
     el('div.cmp-columns', {}, ...lockColumns_),
   );
   const powerSection =
@@ -420,6 +420,8 @@ export function mountCompareView(
     }
     // From the steps themselves Escape leads out of the view; that is the page's.
     if (event.key === 'Escape' && target === grid.root) return;
+    // Where there is nothing to come back from, Escape is the page's.
+    if (event.key === 'Escape' && target === grid.root) return;
     const does = keys[event.key];
     if (does === undefined) return;
     event.preventDefault();
@@ -492,6 +494,16 @@ function firstRow({ runs, of, markedRows }: Comparison): number {
   return (step === undefined ? undefined : base?.rowOf[step]) ?? markedRows[0] ?? 0;
 }
 
+/** What the kernel said of a step is left out where an invariant says it, too. */
+const outcomesOf = (marks: readonly Mark[]): readonly Mark[] =>
+  marks.filter(
+    ({ kind, step }) =>
+      kind === 'invariant' ||
+      !marks.some((other) => other.kind === 'invariant' && other.step === step) ||
+      kind === 'deadlock' ||
+      kind === 'crash',
+  );
+
 /** Which schedule; what came of it under each design; how to read what follows. */
 function heading({ of, schedule, runs }: Comparison, jump: (run: number, step: number) => void): HTMLElement {
   return el(
@@ -502,10 +514,8 @@ function heading({ of, schedule, runs }: Comparison, jump: (run: number, step: n
       {},
       'Schedule ',
       el('code', { text: schedule }),
-      schedule === '-'
-        ? ': the lanes run one after another.'
-        : `, found under ${of}: the shortest that breaks it.`,
-      ' The other designs are switched at the same places.',
+      schedule === '-' ? ': the lanes run one after another.' : ` of ${of}.`,
+      runs.length > 1 && schedule !== '-' ? ' The other designs are switched at the same places.' : '',
     ),
     el(
       'ul.cmp-outcomes',
@@ -521,7 +531,7 @@ function heading({ of, schedule, runs }: Comparison, jump: (run: number, step: n
                 'span',
                 {},
                 ' ✗ breaks ',
-                ...marks.flatMap((mark, at) => [
+                ...outcomesOf(marks).flatMap((mark, at) => [
                   at > 0 ? ', ' : '',
                   button(
                     `${markWord(mark)} (row ${runs[run]!.rowOf[mark.step]})`,
