@@ -11,6 +11,7 @@ import type { Image } from '../../volume/image.ts';
 import { besideOf, type Choice, chooseSchedule, type RowCell } from '../cellChoice.ts';
 import { type Comparison, compare } from '../comparison.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
+import { meaningOf } from '../meaning.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import { anyDesign } from '../search.ts';
@@ -198,6 +199,15 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
           ? null
           : h('span', { class: 'quiet' }, ` Source: ${scenario.source.join('; ')}.`),
       ),
+      h(
+        'p',
+        { class: 'quiet' },
+        comparison.runs.flatMap(({ design }, index) => [
+          index > 0 ? '; ' : '',
+          h('b', {}, design.id),
+          `: ${design.summary}`,
+        ]),
+      ),
       violations(shown) ??
         h(
           'p',
@@ -214,7 +224,16 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
             ? null
             : ` Shown on the schedule by which ${choice.of} breaks ${choice.broken}.`,
         ),
-      target === null ? null : h('p', { class: 'message' }, `${target.id}: ${target.message}`),
+      target === null
+        ? null
+        : h(
+            'p',
+            { class: 'what-broke' },
+            h('span', { class: 'message' }, `${target.id}: ${target.message}`),
+            meaningOf(target.id) === null
+              ? null
+              : h('span', { class: 'quiet' }, ` (must hold: ${meaningOf(target.id)})`),
+          ),
       h(
         'div',
         { class: 'actions' },
@@ -352,7 +371,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       ids.map((id, index) =>
         h(
           'a',
-          { href: formatRoute(to(id)), 'aria-current': index === at ? 'true' : null },
+          { href: formatRoute(to(id)), title: meaningOf(id), 'aria-current': index === at ? 'true' : null },
           h('span', { 'aria-hidden': 'true' }, '✗ '),
           known[index]!,
         ),
