@@ -11,16 +11,19 @@ import type { Image } from '../../volume/image.ts';
 import { besideOf, type Choice, chooseSchedule, type RowCell } from '../cellChoice.ts';
 import { type Comparison, compare } from '../comparison.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
+import { meaningOf } from '../meaning.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import { anyDesign } from '../search.ts';
 import type { Frame, View } from './app.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
-import { check, copyText, fill, h, select } from './dom.ts';
+import { check, copyText, download, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
 import { signSpan, verdictClass } from './signs.ts';
+
+const OURS: ReadonlySet<string> = new Set(['invariant', 'deadlock', 'crash']);
 
 export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   let route = first as CellRoute;
@@ -171,7 +174,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     const { scenario } = found;
     const lead = comparison.runs.find(({ design }) => design.id === choice.of)!;
     const own = comparison.runs.find(({ design }) => design.id === route.of)!;
-    const mark = lead.marks.find(({ id }) => id === choice.broken) ?? null;
+    // The kernel's own word for it may have the same name; the invariant says what is wrong with which byte.
+    const named = lead.marks.filter(({ id }) => id === choice.broken);
+    const mark = named.find(({ kind }) => OURS.has(kind)) ?? named[0] ?? null;
     const fallback = lead.marks[0] ?? null;
     const target = mark ?? (choice.broken === null ? fallback : null);
     const startRow =
@@ -181,10 +186,8 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     const token = route.power
       ? crashToken(scenario.name, choice.of, route.mount, schedule, medium ?? 0)
       : tokenOf(scenario.name, choice.of, route.mount, schedule);
-    const where = found.edited ? `${scenario.name}.json` : scenario.name;
-    const command = found.edited
-      ? `npm run ext4lab -- explore ${where} --design ${choice.of} --mount ${route.mount}`
-      : `npm run ext4lab -- replay '${token}'`;
+    // The command knows bundled scenarios by name, others by their file.
+    const command = `npm run ext4lab -- replay '${found.file === null ? token : token.replace(scenario.name, found.file)}'`;
     fill(
       content,
       h('div', { class: 'cell-head' }, backLink(frame), h('h1', {}, scenario.name), bar(shown)),
@@ -195,6 +198,15 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
         scenario.source.length === 0
           ? null
           : h('span', { class: 'quiet' }, ` Source: ${scenario.source.join('; ')}.`),
+      ),
+      h(
+        'p',
+        { class: 'quiet' },
+        comparison.runs.flatMap(({ design }, index) => [
+          index > 0 ? '; ' : '',
+          h('b', {}, design.id),
+          `: ${design.summary}`,
+        ]),
       ),
       violations(shown) ??
         h(
@@ -212,7 +224,16 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
             ? null
             : ` Shown on the schedule by which ${choice.of} breaks ${choice.broken}.`,
         ),
-      target === null ? null : h('p', { class: 'message' }, `${target.id}: ${target.message}`),
+      target === null
+        ? null
+        : h(
+            'p',
+            { class: 'what-broke' },
+            h('span', { class: 'message' }, `${target.id}: ${target.message}`),
+            meaningOf(target.id) === null
+              ? null
+              : h('span', { class: 'quiet' }, ` (must hold: ${meaningOf(target.id)})`),
+          ),
       h(
         'div',
         { class: 'actions' },
@@ -237,7 +258,23 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
           'details',
           { class: 'menu' },
           h('summary', {}, 'The scenario'),
-          h('div', { class: 'menu-body' }, h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text)),
+          h(
+            'div',
+            { class: 'menu-body' },
+            h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
+            h(
+              'p',
+              {},
+              h(
+                'button',
+                {
+                  type: 'button',
+                  onclick: () => download(found.file ?? `${scenario.name}.json`, found.text),
+                },
+                'Download',
+              ),
+            ),
+          ),
         ),
       ),
       h('h2', { class: 'offscreen' }, 'Designs side by side'),
@@ -334,7 +371,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       ids.map((id, index) =>
         h(
           'a',
-          { href: formatRoute(to(id)), 'aria-current': index === at ? 'true' : null },
+          { href: formatRoute(to(id)), title: meaningOf(id), 'aria-current': index === at ? 'true' : null },
           h('span', { 'aria-hidden': 'true' }, '✗ '),
           known[index]!,
         ),

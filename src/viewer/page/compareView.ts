@@ -418,8 +418,6 @@ export function mountCompareView(
       event.preventDefault();
       return;
     }
-    // From the steps themselves Escape leads out of the view; that is the page's.
-    if (event.key === 'Escape' && target === grid.root) return;
     // Where there is nothing to come back from, Escape is the page's.
     if (event.key === 'Escape' && target === grid.root) return;
     const does = keys[event.key];
