@@ -1,13 +1,9 @@
 /** One cell, opened: its schedule replayed here and now, under designs side by side. */
-import { crashToken, startCrashSession, stateAt } from '../../compare/crash.ts';
+import { crashToken } from '../../compare/crash.ts';
 import { tokenOf } from '../../compare/race.ts';
-import { Crasher, type CrashInvariantId } from '../../crash/crash.ts';
-import type { Design } from '../../designs/design.ts';
 import { parseSchedule } from '../../explore/schedule.ts';
 import type { LockOrderData } from '../../locks/lockdep.ts';
-import type { MountOption } from '../../scenario/image.ts';
 import { mountLabel } from '../../scenario/schema.ts';
-import type { Image } from '../../volume/image.ts';
 import { besideOf, type Choice, chooseSchedule, type RowCell } from '../cellChoice.ts';
 import { type Comparison, compare } from '../comparison.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
@@ -16,6 +12,7 @@ import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import { anyDesign } from '../search.ts';
 import type { Frame, View } from './app.ts';
+import { askedOf, mediumOf, rowOf, verdictText } from './cellFacts.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
 import { check, copyText, download, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
@@ -412,19 +409,6 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   };
 }
 
-function verdictText(cell: ReportCell | null, marks: readonly string[], found: Found): string {
-  if (cell !== null) {
-    if (cell.verdict === 'holds') return `holds: ${cell.how}.`;
-    if (cell.verdict === 'violates') return `breaks ${brokenWords(cell).join(', ')} (${cell.how}).`;
-    return `${cell.how}.`;
-  }
-  const what =
-    marks.length === 0
-      ? 'breaks nothing on this schedule'
-      : `breaks ${[...new Set(marks)].join(', ')} on this schedule`;
-  return `${what}${found.edited ? '' : '; the report has no verdict of it'}.`;
-}
-
 function backLink(frame: Frame): HTMLElement {
   return h(
     'p',
@@ -437,62 +421,4 @@ function backLink(frame: Frame): HTMLElement {
 
 function goBack(frame: Frame): void {
   location.hash = frame.back;
-}
-
-/** The cells of the row: of the report, or found here. */
-function rowOf(frame: Frame, found: Found, mount: string, { power }: CellRoute): RowCell[] {
-  const { report } = frame.lab;
-  const ids = [...report.designs, ...frame.lab.designs.map(({ id }) => id)];
-  return [...new Set(ids)].map((design) => ({
-    design,
-    cell:
-      frame.searches.known(found.text, mount, design, power) ??
-      (found.edited
-        ? null
-        : cellAt(report, power ? report.crash : report.cells, found.scenario.name, mount, design)),
-  }));
-}
-
-/** Which of the media breaks what is shown: a schedule alone does not say. */
-function mediumOf(
-  input: {
-    scenario: Found['scenario'];
-    image: Image;
-    mount: readonly MountOption[];
-    designs: readonly Design[];
-  },
-  { of, broken, schedule }: Choice,
-  asked: number | null,
-): number {
-  if (asked !== null || schedule === null || broken === null) return asked ?? 0;
-  const design = input.designs.find(({ id }) => id === of)!;
-  const session = startCrashSession(input.scenario, input.image, design, input.mount);
-  const { k } = stateAt(session, schedule);
-  return new Crasher(session).examine(k)[broken as CrashInvariantId]?.medium.number ?? 0;
-}
-
-/** A search of this scenario. */
-export async function askedOf(
-  frame: Frame,
-  found: Found,
-  design: string,
-  mount: string,
-  more: {
-    readonly power?: boolean;
-    readonly lockdep?: boolean;
-    readonly preemptions?: number | null;
-    readonly seconds?: number | null;
-  },
-): Promise<Parameters<Frame['searches']['run']>[0]> {
-  return {
-    text: found.text,
-    file: found.scenario.name,
-    image: found.image === null ? null : await frame.lab.imageBytes(found.image),
-    design,
-    mount,
-    preemptions: more.preemptions ?? null,
-    seconds: more.seconds ?? null,
-    power: more.power ?? false,
-    lockdep: more.lockdep ?? false,
-  };
 }
