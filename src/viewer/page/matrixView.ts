@@ -244,7 +244,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         { class: 'legend', 'aria-label': 'legend' },
         legend(
           'X',
-          inWords() ? '✗ model +2' : '✗3',
+          inWords() ? (route.power ? '✗ promise +1' : '✗ model +2') : '✗3',
           inWords() ? 'breaks this, and so many more' : 'breaks so many invariants',
         ),
         legend('H', '✓', 'holds in every schedule that was looked at'),
