@@ -34,7 +34,7 @@ export default defineCommand({
   },
   examples: [
     'report mmap-store-then-fsync --html report.html',
-    "report 'mmap-store-then-fsync:mkwrite-convert@delalloc:A48' --html report.html",
+    "report 'gup-store:mkwrite-convert@delalloc:A101B40' --html r.html",
   ],
   async run(ctx) {
     const [word] = ctx.operands as [string];
