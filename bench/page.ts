@@ -61,6 +61,15 @@ const [load] = loadavg();
 console.log(`${cpus().length} cores, load ${load!.toFixed(1)}`);
 const browser = await launch();
 const { page, errors, close } = await openComparePage(browser, { width: 1440, height: 1000 });
+
+// What others on the machine take is not counted: ticks of the page's own thread.
+const devtools = await page.context().newCDPSession(page);
+await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+async function busyMs(): Promise<number> {
+  const { metrics } = await devtools.send('Performance.getMetrics');
+  return metrics.find(({ name }) => name === 'TaskDuration')!.value * 1000;
+}
+const before = await busyMs();
 const opened = await page.evaluate((request) => (globalThis as unknown as InPage).openCompare(request), {
   scenario: text,
   designs: [OF, 'decision-pinning'],
@@ -68,7 +77,8 @@ const opened = await page.evaluate((request) => (globalThis as unknown as InPage
   of: OF,
 });
 console.log(
-  `${opened.rows} rows: compared in ${opened.compareMs.toFixed(0)} ms, view open in ${opened.mountMs.toFixed(0)} ms`,
+  `${opened.rows} rows: compared in ${opened.compareMs.toFixed(0)} ms, view open in ${opened.mountMs.toFixed(0)} ms; ` +
+    `the thread was busy for ${((await busyMs()) - before).toFixed(0)} ms of it`,
 );
 
 /** From the event to the end of the handler, and to the frame after it. */
@@ -107,10 +117,12 @@ for (const [key, times, what] of [
   ['k', 200, 'back from the end'],
   ['Home', 1, 'to the beginning'],
 ] as const) {
+  const start = await busyMs();
   const { handled, shown } = await press(key, times);
+  const busy = ((await busyMs()) - start) / times;
   console.log(
     `${key.padEnd(9)} ${what.padEnd(18)} laid out: median ${at(handled, 0.5)} ms, 95% ${at(handled, 0.95)}, worst ${at(handled, 1)}; ` +
-      `next frame done: median ${at(shown, 0.5)} ms`,
+      `next frame done: median ${at(shown, 0.5)} ms; busy ${busy.toFixed(1)} ms a press`,
   );
 }
 if (errors.length > 0) console.log(errors);

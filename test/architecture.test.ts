@@ -124,7 +124,7 @@ describe('determinism', () => {
     const banned =
       /\bDate\.now\b|\bnew Date\b|\bMath\.random\b|\bperformance\.now\b|\btoLocale\w+\b|\bIntl\.|\bprocess\./;
     // The worker says how fast it is and gives up after so many seconds; the playground shows that.
-    const clocks = ['worker.ts', 'editView.ts'].map((name) => join(SRC, 'viewer', 'page', name));
+    const clocks = ['worker.ts', 'playRun.ts'].map((name) => join(SRC, 'viewer', 'page', name));
     const found = files
       .filter((file) => partOf(file) !== 'cli' && !clocks.includes(file))
       .flatMap((file) =>

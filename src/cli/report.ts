@@ -179,9 +179,11 @@ function reportScenario(scenario: Scenario, images: ImageStore): ReportScenario 
     string,
     unknown
   >;
-  if (!('file' in scenario.image)) return { file: basename(scenario.file), json };
+  const file = basename(scenario.file);
+  const bundled = bundledFiles().includes(resolve(scenario.file));
+  if (!('file' in scenario.image)) return { file, bundled, json };
   const image = images.add(join(dirname(scenario.file), scenario.image.file));
-  return { file: basename(scenario.file), json, image };
+  return { file, bundled, json, image };
 }
 
 function reportClaim(claim: ReturnType<typeof loadClaims>[number]): ReportClaim {

@@ -109,32 +109,39 @@ export class Crasher {
   }
 
   get invariants(): readonly Invariant[] {
-    const invariant = (id: CrashInvariantId, summary: string, why: string): Invariant => ({
+    return CRASH_INVARIANTS.map(({ id, summary, why }) => ({
       id,
       summary,
       why,
       when: 'always',
       check: (k) => this.examine(k)[id]?.message ?? null,
-    });
-    return [
-      invariant(
-        'promise',
-        'after a power failure files and names are as when they were promised, or as they were made since',
-        'POSIX: what fsync, fdatasync, msync, sync, O_SYNC returned for is on the medium',
-      ),
-      invariant(
-        'foreign-bytes',
-        'after a power failure no file has bytes that it never had',
-        'data=ordered: a block is not a file’s before its data is on the medium',
-      ),
-      invariant(
-        'recovery',
-        'after a power failure the journal brings back a volume that passes our check',
-        'that is what the journal is for',
-      ),
-    ];
+    }));
   }
 }
+
+/** What must hold of what a power failure leaves. */
+export const CRASH_INVARIANTS: readonly {
+  readonly id: CrashInvariantId;
+  readonly summary: string;
+  readonly why: string;
+}[] = [
+  {
+    id: 'promise',
+    summary:
+      'after a power failure files and names are as when they were promised, or as they were made since',
+    why: 'POSIX: what fsync, fdatasync, msync, sync, O_SYNC returned for is on the medium',
+  },
+  {
+    id: 'foreign-bytes',
+    summary: 'after a power failure no file has bytes that it never had',
+    why: 'data=ordered: a block is not a file’s before its data is on the medium',
+  },
+  {
+    id: 'recovery',
+    summary: 'after a power failure the journal brings back a volume that passes our check',
+    why: 'that is what the journal is for',
+  },
+];
 
 function keyOf(world: FlatWorld, tables: readonly TableName[]): string {
   return tables.map((name) => `${world.t1[tableIndex[name]]},${world.t2[tableIndex[name]]}`).join(' ');

@@ -15,8 +15,10 @@ export type Verdict = Cell['verdict'];
 
 /** A scenario as its file has it, without recorded verdicts. */
 export interface ReportScenario {
-  /** Where it came from, for messages. */
+  /** Name of its file. */
   readonly file: string;
+  /** The command finds it by its name alone. */
+  readonly bundled: boolean;
   readonly json: Readonly<Record<string, unknown>>;
   /** Its image among `images`; absent: made by mkfs. */
   readonly image?: string;

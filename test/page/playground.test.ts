@@ -85,6 +85,9 @@ inChromium('the playground', () => {
     await page.locator('[data-slot="no-conversion delalloc"]').click();
     await page.locator('.cmp').waitFor();
     expect(await page.locator('.message').textContent()).toMatch(/BUG_ON/);
+    expect(await page.locator('.command').textContent()).toMatch(
+      /^npm run ext4lab -- replay 'mine\.json:no-conversion@delalloc:A\d+'$/,
+    );
     // The link carries the scenario, and what is shown of it.
     await expect.poll(() => page.url()).toContain('row=');
     const hash = page.url().replace(/^[^#]*/, '');

@@ -143,6 +143,8 @@ describe('the file', () => {
       ['mmap-store-then-fsync:nope@delalloc:A48', 'unknown design nope'],
       ['mmap-store-then-fsync:defer@nope:A48', 'no mount nope'],
       ['mmap-store-then-fsync:defer@delalloc:Z4', 'no lane Z'],
+      ['mmap-store-then-fsync:defer@delalloc:A9999', 'cannot run then'],
+      ['mmap-store-then-fsync:mkwrite-convert@delalloc:A83!77', 'not 77'],
       ['nope:defer@delalloc:A4', 'no bundled scenario'],
       ['mmap-store-then-fsync@delalloc', 'not a token'],
     ] as const) {

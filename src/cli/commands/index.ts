@@ -32,7 +32,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'playground',
-    summary: 'the page on localhost: edit a scenario, explore it in the browser',
+    summary: 'the page on localhost: edit a scenario and explore it',
     load: () => import('./playground.ts'),
   },
   {

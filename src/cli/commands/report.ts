@@ -9,11 +9,13 @@ import { parseSchedule } from '../../explore/schedule.ts';
 import { LockOrder } from '../../locks/lockdep.ts';
 import { lockdepSplats } from '../../report/lockdep.ts';
 import type { Scenario } from '../../scenario/schema.ts';
+import { compare } from '../../viewer/comparison.ts';
 import { formatRoute, tokenRoute } from '../../viewer/route.ts';
 import { cellsOf, runCells } from '../cells.ts';
 import { type Context, defineCommand } from '../command.ts';
 import { designNamed, designsOf, mountNamed } from '../designOption.ts';
 import { EXIT, UsageError } from '../errors.ts';
+import { imageOf } from '../images.ts';
 import { crashLine, reachLine } from '../reachLine.ts';
 import { checkWritable, makeReport, type ReportInput, reportPage, writePage } from '../report.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
@@ -32,7 +34,7 @@ export default defineCommand({
   },
   examples: [
     'report mmap-store-then-fsync --html report.html',
-    'report mmap-store-then-fsync:defer@delalloc:A30 --html page.html',
+    "report 'gup-store:mkwrite-convert@delalloc:A101B40' --html r.html",
   ],
   async run(ctx) {
     const [word] = ctx.operands as [string];
@@ -68,17 +70,27 @@ export default defineCommand({
   },
 });
 
-/** @throws UsageError or ScheduleError: a page that cannot show what it was made for is not made */
+/**
+ * Replays it as the page will: a page that cannot show what it was made for is not made.
+ * @throws UsageError, ScheduleError or ScheduleMismatch
+ */
 function checkToken(
   token: string,
   scenario: Scenario,
   route: NonNullable<ReturnType<typeof tokenRoute>>,
 ): void {
-  designNamed(route.of);
-  mountNamed(scenario, route.mount);
-  const { schedule } = splitCrash(token.slice(token.lastIndexOf(':') + 1));
+  const design = designNamed(route.of);
+  const mount = mountNamed(scenario, route.mount);
+  const { schedule: text, medium } = splitCrash(token.slice(token.lastIndexOf(':') + 1));
   const lanes = scenario.lanes.map((lane) => lane.name);
-  parseSchedule(schedule, scenario.after.length > 0 ? [...lanes, 'after'] : lanes);
+  const schedule = parseSchedule(text, scenario.after.length > 0 ? [...lanes, 'after'] : lanes);
+  const crash = medium === null ? null : { medium };
+  try {
+    compare({ scenario, image: imageOf(scenario), mount, designs: [design], schedule, of: design.id, crash });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`token ${token}: ${error.message}`);
+  }
 }
 
 async function searched(

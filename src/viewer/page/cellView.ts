@@ -1,26 +1,26 @@
 /** One cell, opened: its schedule replayed here and now, under designs side by side. */
-import { crashToken, startCrashSession, stateAt } from '../../compare/crash.ts';
+import { crashToken } from '../../compare/crash.ts';
 import { tokenOf } from '../../compare/race.ts';
-import { Crasher, type CrashInvariantId } from '../../crash/crash.ts';
-import type { Design } from '../../designs/design.ts';
 import { parseSchedule } from '../../explore/schedule.ts';
 import type { LockOrderData } from '../../locks/lockdep.ts';
-import type { MountOption } from '../../scenario/image.ts';
 import { mountLabel } from '../../scenario/schema.ts';
-import type { Image } from '../../volume/image.ts';
 import { besideOf, type Choice, chooseSchedule, type RowCell } from '../cellChoice.ts';
 import { type Comparison, compare } from '../comparison.ts';
 import { brokenWords, cellWords } from '../matrix.ts';
+import { meaningOf } from '../meaning.ts';
 import { cellAt, type ReportCell } from '../report.ts';
 import { type CellRoute, EDIT, formatRoute, type Route } from '../route.ts';
 import { anyDesign } from '../search.ts';
 import type { Frame, View } from './app.ts';
+import { askedOf, mediumOf, rowOf, verdictText } from './cellFacts.ts';
 import { type CompareView, mountCompareView } from './compareView.ts';
-import { check, copyText, fill, h, select } from './dom.ts';
+import { check, copyText, download, fill, h, select } from './dom.ts';
 import type { Found } from './lab.ts';
 import { isTyping } from './matrixView.ts';
 import { shareLink } from './share.ts';
 import { signSpan, verdictClass } from './signs.ts';
+
+const OURS: ReadonlySet<string> = new Set(['invariant', 'deadlock', 'crash']);
 
 export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   let route = first as CellRoute;
@@ -171,7 +171,9 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     const { scenario } = found;
     const lead = comparison.runs.find(({ design }) => design.id === choice.of)!;
     const own = comparison.runs.find(({ design }) => design.id === route.of)!;
-    const mark = lead.marks.find(({ id }) => id === choice.broken) ?? null;
+    // The kernel's own word for it may have the same name; the invariant says what is wrong with which byte.
+    const named = lead.marks.filter(({ id }) => id === choice.broken);
+    const mark = named.find(({ kind }) => OURS.has(kind)) ?? named[0] ?? null;
     const fallback = lead.marks[0] ?? null;
     const target = mark ?? (choice.broken === null ? fallback : null);
     const startRow =
@@ -181,10 +183,8 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
     const token = route.power
       ? crashToken(scenario.name, choice.of, route.mount, schedule, medium ?? 0)
       : tokenOf(scenario.name, choice.of, route.mount, schedule);
-    const where = found.edited ? `${scenario.name}.json` : scenario.name;
-    const command = found.edited
-      ? `npm run ext4lab -- explore ${where} --design ${choice.of} --mount ${route.mount}`
-      : `npm run ext4lab -- replay '${token}'`;
+    // The command knows bundled scenarios by name, others by their file.
+    const command = `npm run ext4lab -- replay '${found.file === null ? token : token.replace(scenario.name, found.file)}'`;
     fill(
       content,
       h('div', { class: 'cell-head' }, backLink(frame), h('h1', {}, scenario.name), bar(shown)),
@@ -195,6 +195,15 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
         scenario.source.length === 0
           ? null
           : h('span', { class: 'quiet' }, ` Source: ${scenario.source.join('; ')}.`),
+      ),
+      h(
+        'p',
+        { class: 'quiet' },
+        comparison.runs.flatMap(({ design }, index) => [
+          index > 0 ? '; ' : '',
+          h('b', {}, design.id),
+          `: ${design.summary}`,
+        ]),
       ),
       violations(shown) ??
         h(
@@ -212,7 +221,16 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
             ? null
             : ` Shown on the schedule by which ${choice.of} breaks ${choice.broken}.`,
         ),
-      target === null ? null : h('p', { class: 'message' }, `${target.id}: ${target.message}`),
+      target === null
+        ? null
+        : h(
+            'p',
+            { class: 'what-broke' },
+            h('span', { class: 'message' }, `${target.id}: ${target.message}`),
+            meaningOf(target.id) === null
+              ? null
+              : h('span', { class: 'quiet' }, ` (must hold: ${meaningOf(target.id)})`),
+          ),
       h(
         'div',
         { class: 'actions' },
@@ -237,7 +255,23 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
           'details',
           { class: 'menu' },
           h('summary', {}, 'The scenario'),
-          h('div', { class: 'menu-body' }, h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text)),
+          h(
+            'div',
+            { class: 'menu-body' },
+            h('pre', { tabindex: 0, 'aria-label': 'scenario' }, found.text),
+            h(
+              'p',
+              {},
+              h(
+                'button',
+                {
+                  type: 'button',
+                  onclick: () => download(found.file ?? `${scenario.name}.json`, found.text),
+                },
+                'Download',
+              ),
+            ),
+          ),
         ),
       ),
       h('h2', { class: 'offscreen' }, 'Designs side by side'),
@@ -334,7 +368,7 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
       ids.map((id, index) =>
         h(
           'a',
-          { href: formatRoute(to(id)), 'aria-current': index === at ? 'true' : null },
+          { href: formatRoute(to(id)), title: meaningOf(id), 'aria-current': index === at ? 'true' : null },
           h('span', { 'aria-hidden': 'true' }, '✗ '),
           known[index]!,
         ),
@@ -375,19 +409,6 @@ export function cellView(frame: Frame, first: Route, host: HTMLElement): View {
   };
 }
 
-function verdictText(cell: ReportCell | null, marks: readonly string[], found: Found): string {
-  if (cell !== null) {
-    if (cell.verdict === 'holds') return `holds: ${cell.how}.`;
-    if (cell.verdict === 'violates') return `breaks ${brokenWords(cell).join(', ')} (${cell.how}).`;
-    return `${cell.how}.`;
-  }
-  const what =
-    marks.length === 0
-      ? 'breaks nothing on this schedule'
-      : `breaks ${[...new Set(marks)].join(', ')} on this schedule`;
-  return `${what}${found.edited ? '' : '; the report has no verdict of it'}.`;
-}
-
 function backLink(frame: Frame): HTMLElement {
   return h(
     'p',
@@ -400,62 +421,4 @@ function backLink(frame: Frame): HTMLElement {
 
 function goBack(frame: Frame): void {
   location.hash = frame.back;
-}
-
-/** The cells of the row: of the report, or found here. */
-function rowOf(frame: Frame, found: Found, mount: string, { power }: CellRoute): RowCell[] {
-  const { report } = frame.lab;
-  const ids = [...report.designs, ...frame.lab.designs.map(({ id }) => id)];
-  return [...new Set(ids)].map((design) => ({
-    design,
-    cell:
-      frame.searches.known(found.text, mount, design, power) ??
-      (found.edited
-        ? null
-        : cellAt(report, power ? report.crash : report.cells, found.scenario.name, mount, design)),
-  }));
-}
-
-/** Which of the media breaks what is shown: a schedule alone does not say. */
-function mediumOf(
-  input: {
-    scenario: Found['scenario'];
-    image: Image;
-    mount: readonly MountOption[];
-    designs: readonly Design[];
-  },
-  { of, broken, schedule }: Choice,
-  asked: number | null,
-): number {
-  if (asked !== null || schedule === null || broken === null) return asked ?? 0;
-  const design = input.designs.find(({ id }) => id === of)!;
-  const session = startCrashSession(input.scenario, input.image, design, input.mount);
-  const { k } = stateAt(session, schedule);
-  return new Crasher(session).examine(k)[broken as CrashInvariantId]?.medium.number ?? 0;
-}
-
-/** A search of this scenario. */
-export async function askedOf(
-  frame: Frame,
-  found: Found,
-  design: string,
-  mount: string,
-  more: {
-    readonly power?: boolean;
-    readonly lockdep?: boolean;
-    readonly preemptions?: number | null;
-    readonly seconds?: number | null;
-  },
-): Promise<Parameters<Frame['searches']['run']>[0]> {
-  return {
-    text: found.text,
-    file: found.scenario.name,
-    image: found.image === null ? null : await frame.lab.imageBytes(found.image),
-    design,
-    mount,
-    preemptions: more.preemptions ?? null,
-    seconds: more.seconds ?? null,
-    power: more.power ?? false,
-    lockdep: more.lockdep ?? false,
-  };
 }

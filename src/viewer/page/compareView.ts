@@ -84,7 +84,7 @@ export function mountCompareView(
   const bytes = makeBytes(comparison, jump);
   const mail = makeMail(comparison, (text) => void copy(text, 'text'));
   const help = makeHelp();
-  const said = el('div.cmp-unseen', { role: 'status', 'aria-live': 'polite' });
+  const said = el('div.cmp-said', { role: 'status', 'aria-live': 'polite' });
   const toast = el('div.cmp-toast', { hidden: true });
 
   const rowInput = el('input', {
@@ -213,10 +213,9 @@ export function mountCompareView(
     'div.cmp',
     {},
     heading(comparison, jump),
-    bar,
+    el('div.cmp-stuck', {}, bar, said),
     grid.root,
     details,
-    said,
     toast,
     mail.root,
     help,
@@ -410,6 +409,7 @@ export function mountCompareView(
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
     if (document.querySelector('dialog[open]') !== null) return;
+    if (target !== document.body && !root.contains(target)) return;
     const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable;
     if (isTyping && event.key !== 'Escape') return;
     if (onlyInGrid.has(event.key) && !grid.root.contains(target)) return;
@@ -418,8 +418,6 @@ export function mountCompareView(
       event.preventDefault();
       return;
     }
-    // From the steps themselves Escape leads out of the view; that is the page's.
-    if (event.key === 'Escape' && target === grid.root) return;
     // Where there is nothing to come back from, Escape is the page's.
     if (event.key === 'Escape' && target === grid.root) return;
     const does = keys[event.key];
@@ -427,7 +425,7 @@ export function mountCompareView(
     event.preventDefault();
     does();
   }
-  root.addEventListener('keydown', onKey);
+  document.addEventListener('keydown', onKey);
 
   function lockFilter(): { readonly root: HTMLElement; open(): void } {
     const classes = new Map<string, number>();
@@ -479,6 +477,7 @@ export function mountCompareView(
     goTo,
     rows: rows.length,
     destroy() {
+      document.removeEventListener('keydown', onKey);
       window.removeEventListener('beforeprint', beforePrint);
       window.removeEventListener('afterprint', afterPrint);
       clearTimeout(toastTimer);

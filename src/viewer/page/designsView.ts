@@ -1,5 +1,6 @@
 /** What each design is, in its own words, and how it did. */
 import { designById } from '../../designs/index.ts';
+import { type Meaning, POWER_MEANINGS, STEP_MEANINGS } from '../meaning.ts';
 import { unpackCell } from '../report.ts';
 import { formatRoute, MATRIX, type Route } from '../route.ts';
 import type { Frame, View } from './app.ts';
@@ -62,7 +63,7 @@ export function designsView(frame: Frame, route: Route, host: HTMLElement): View
   );
   fill(
     host,
-    h('h1', {}, 'The designs'),
+    h('h1', {}, 'The designs, and what must hold'),
     h(
       'p',
       {},
@@ -75,6 +76,11 @@ export function designsView(frame: Frame, route: Route, host: HTMLElement): View
       others.flatMap((link, index) => (index === 0 ? [link] : [' · ', link])),
     ),
     sections,
+    h('h2', { class: 'part', id: 'must-hold' }, 'What must hold'),
+    h('p', {}, 'After every step of every schedule:'),
+    meanings(STEP_MEANINGS),
+    h('p', {}, 'When power fails, after every step:'),
+    meanings(POWER_MEANINGS),
   );
   const focus = (): void => {
     const heading =
@@ -88,6 +94,16 @@ export function designsView(frame: Frame, route: Route, host: HTMLElement): View
 }
 
 const fact = (name: string, text: string): HTMLElement[] => [h('dt', {}, name), h('dd', {}, text)];
+
+const meanings = (list: readonly Meaning[]): HTMLElement =>
+  h(
+    'dl',
+    { class: 'facts meanings' },
+    list.map(({ id, summary, why }) => [
+      h('dt', {}, id),
+      h('dd', {}, summary, h('span', { class: 'quiet' }, ` (${why})`)),
+    ]),
+  );
 
 /** Invariants a design breaks, by how many cells. */
 function brokenBy({ lab }: Frame, at: number): [string, number][] {

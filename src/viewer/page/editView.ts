@@ -1,51 +1,20 @@
 /** The playground: a scenario to edit, designs to explore it under, and what every schedule does. */
 
-import type { CrashCell } from '../../compare/crash.ts';
-import type { Cell } from '../../compare/race.ts';
 import { mountLabel } from '../../scenario/schema.ts';
-import { besideOf } from '../cellChoice.ts';
-import { cellSentence, cellWords } from '../matrix.ts';
 import type { Problem } from '../problems.ts';
-import { packCell, type ReportCell, unpackCell } from '../report.ts';
 import { type EditRoute, formatRoute, type Route, type ScenarioRef } from '../route.ts';
 import { shortScenario } from '../scenarioText.ts';
 import type { Frame, View } from './app.ts';
-import { askedOf } from './cellView.ts';
 import { deflateText } from './deflate.ts';
 import { announce, check, download, fill, h, select } from './dom.ts';
 import { type ScenarioEditor, scenarioEditor } from './editor.ts';
-import { gridKeys } from './gridKeys.ts';
 import type { Found } from './lab.ts';
+import { drawResults } from './playResults.ts';
+import { carryOut, newRun, progressText, type Run, START_SECONDS } from './playRun.ts';
 import { shareLink } from './share.ts';
-import { verdictClass } from './signs.ts';
 
 const START = 'mmap-store-then-fsync';
 const START_DESIGNS = ['no-conversion', 'mkwrite-convert', 'defer', 'decision-pinning'];
-/** Of a search that nobody stops. */
-const START_SECONDS = 60;
-
-/** One search of a run. */
-interface Slot {
-  readonly design: string;
-  readonly mount: string;
-  state: 'waits' | 'searches' | 'done' | 'stopped' | 'failed';
-  states: number;
-  cell: ReportCell | null;
-  /** As `race --json` has it. */
-  found: Cell | CrashCell | null;
-  message: string;
-}
-
-interface Run {
-  readonly ref: ScenarioRef;
-  readonly found: Found;
-  readonly power: boolean;
-  readonly slots: readonly Slot[];
-  readonly startedAt: number;
-  /** Milliseconds; null while it runs. */
-  took: number | null;
-}
-
 /** The last run: coming back from a cell shows it again. */
 let last: Run | null = null;
 
@@ -117,7 +86,7 @@ export function editView(frame: Frame, first: Route, host: HTMLElement): View {
       run = last;
       if (run.took === null) tick();
     }
-    drawResults();
+    showResults();
   }
 
   let saving: ReturnType<typeof setTimeout> | undefined;
@@ -303,76 +272,26 @@ export function editView(frame: Frame, first: Route, host: HTMLElement): View {
   }
 
   async function explore(): Promise<void> {
-    if (valid === null || editor === null || designs.length === 0) return;
-    if (run !== null && run.took === null) return;
+    if (valid === null || designs.length === 0 || (run !== null && run.took === null)) return;
     const found = valid;
-    const labels = found.scenario.mounts.map(mountLabel);
-    const mounts = labels.includes(route.mount) ? [route.mount] : labels;
-    const slots = mounts.flatMap((mount) =>
-      designs.map(
-        (design): Slot => ({
-          design,
-          mount,
-          state: 'waits',
-          states: 0,
-          cell: null,
-          found: null,
-          message: '',
-        }),
-      ),
-    );
-    const mine: Run = {
-      ref: await refOf(found.text),
-      found,
-      power: route.power,
-      slots,
-      startedAt: performance.now(),
-      took: null,
-    };
+    const mine = newRun(found, await refOf(found.text), designs, route);
     run = mine;
     last = mine;
     drawHow();
-    drawResults();
+    showResults();
     tick();
-    await Promise.all(
-      slots.map(async (slot) => {
-        const asked = await askedOf(frame, found, slot.design, slot.mount, {
-          power: mine.power,
-          preemptions: route.preemptions,
-          seconds: route.seconds ?? START_SECONDS,
-        });
-        const outcome = await searches.run(asked, (states) => {
-          slot.state = 'searches';
-          slot.states = states;
-        });
-        if (outcome.type === 'done') {
-          const { cell } = outcome.result;
-          slot.state = 'done';
-          slot.found = cell;
-          slot.states = cell.reach.states;
-          slot.cell = unpackCell(packCell(cell, null));
-          searches.remember(asked, cell);
-        } else if (outcome.type === 'failed') {
-          slot.state = 'failed';
-          slot.message = outcome.message;
-        } else {
-          slot.state = 'stopped';
-          slot.states = outcome.states;
-        }
-      }),
-    );
-    mine.took = performance.now() - mine.startedAt;
+    await carryOut(frame, mine, route);
     clearInterval(ticking);
     if (gone) return;
     drawHow();
-    drawResults();
+    showResults();
     announce(progressText(mine));
   }
 
   function tick(): void {
     clearInterval(ticking);
     ticking = setInterval(() => {
-      drawResults();
+      showResults();
       if (run?.took !== null) {
         clearInterval(ticking);
         drawHow();
@@ -380,146 +299,10 @@ export function editView(frame: Frame, first: Route, host: HTMLElement): View {
     }, 200);
   }
 
-  function drawResults(): void {
+  function showResults(): void {
     if (gone) return;
-    if (run === null) {
-      fill(results, h('p', { class: 'quiet' }, 'Nothing explored yet.'));
-      return;
-    }
-    const shown = run;
-    const focused =
-      document.activeElement instanceof HTMLElement ? document.activeElement.dataset.slot : undefined;
-    const mounts = [...new Set(shown.slots.map(({ mount }) => mount))];
-    const ids = [...new Set(shown.slots.map(({ design }) => design))];
-    const isOld = editor !== null && shortScenario(editor.text) !== shortScenario(shown.found.text);
-    const failed = [...new Set(shown.slots.flatMap(({ message }) => (message === '' ? [] : [message])))];
-    const detail = h('p', { class: 'detail', 'aria-live': 'polite' });
-    const table = h(
-      'table',
-      { class: 'matrix in-words', role: 'grid', 'aria-label': 'results' },
-      h(
-        'thead',
-        {},
-        h(
-          'tr',
-          {},
-          h('th', { scope: 'col' }, 'design'),
-          mounts.map((mount) => h('th', { scope: 'col' }, mount)),
-        ),
-      ),
-      h(
-        'tbody',
-        {},
-        ids.map((design) =>
-          h(
-            'tr',
-            {},
-            h('th', { scope: 'row' }, design),
-            mounts.map((mount) =>
-              slotCell(shown, shown.slots.find((each) => each.design === design && each.mount === mount)!),
-            ),
-          ),
-        ),
-      ),
-    );
-    const say = (target: EventTarget | null): void => {
-      const key =
-        target instanceof Element ? target.closest<HTMLElement>('[data-slot]')?.dataset.slot : undefined;
-      const slot = shown.slots.find((each) => `${each.design} ${each.mount}` === key);
-      if (slot === undefined) return;
-      const ends = slot.found?.endStates ?? [];
-      fill(
-        detail,
-        slotSentence(shown, slot),
-        ends.length === 0
-          ? null
-          : h(
-              'span',
-              { class: 'quiet' },
-              ` End states: ${ends.length}, ${ends.slice(0, 3).join(' ')}${ends.length > 3 ? ' …' : ''}`,
-            ),
-      );
-    };
-    table.addEventListener('focusin', (event) => say(event.target));
-    table.addEventListener('pointerover', (event) => say(event.target));
-    table.querySelector('tbody a')?.setAttribute('tabindex', '0');
-    gridKeys(table);
-    fill(
-      results,
-      h('p', { id: 'progress' }, progressText(shown)),
-      isOld
-        ? h('p', { class: 'note' }, 'The scenario was changed since: these are the verdicts of what it was.')
-        : null,
-      failed.map((message) => h('p', { class: 'warning', role: 'alert' }, message)),
-      h('div', { class: 'results-frame' }, table),
-      detail,
-      shown.took === null
-        ? null
-        : h(
-            'p',
-            {},
-            h(
-              'button',
-              {
-                type: 'button',
-                onclick: () =>
-                  download(
-                    `${shown.found.scenario.name}-verdicts.json`,
-                    `${JSON.stringify({ schemaVersion: 1, cells: shown.slots.flatMap((slot) => slot.found ?? []) }, null, 1)}\n`,
-                  ),
-              },
-              'Download verdicts',
-            ),
-          ),
-    );
-    if (focused !== undefined)
-      results.querySelector<HTMLElement>(`[data-slot="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  function slotCell(shown: Run, slot: Slot): HTMLTableCellElement {
-    const { cell, design, mount } = slot;
-    const key = `${design} ${mount}`;
-    if (cell === null) {
-      const word = {
-        waits: 'waits',
-        searches: `${slot.states} states`,
-        done: '',
-        stopped: 'stopped',
-        failed: 'failed',
-      }[slot.state];
-      return h(
-        'td',
-        { role: 'gridcell', class: 'none' },
-        h('a', { 'data-slot': key, tabindex: -1 }, `· ${word}`),
-      );
-    }
-    const row = shown.slots
-      .filter((each) => each.mount === mount)
-      .map((each) => ({ design: each.design, cell: each.cell }));
-    const href = formatRoute({
-      view: 'cell',
-      ref: shown.ref,
-      mount,
-      of: design,
-      beside: cell.violations.length > 0 ? besideOf(design, design, row) : null,
-      power: shown.power,
-      broken: null,
-      schedule: null,
-      medium: null,
-      row: null,
-    });
-    const { sign, word, more } = cellWords(cell);
-    return h(
-      'td',
-      { role: 'gridcell', class: verdictClass(cell) },
-      h(
-        'a',
-        { href, 'data-slot': key, 'data-verdict': cell.verdict, tabindex: -1 },
-        h('span', { class: 'mark' }, sign),
-        ` ${word}`,
-        more > 0 ? h('small', {}, ` +${more}`) : null,
-      ),
-    );
+    if (run === null) fill(results, h('p', { class: 'quiet' }, 'Nothing explored yet.'));
+    else drawResults(results, run, shortScenario(editor?.text ?? '') !== shortScenario(run.found.text));
   }
 
   return {
@@ -531,40 +314,6 @@ export function editView(frame: Frame, first: Route, host: HTMLElement): View {
       editor?.destroy();
     },
   };
-}
-
-function slotSentence(run: Run, { design, mount, cell, state, states, message }: Slot): string {
-  const { name } = run.found.scenario;
-  if (cell !== null) return `${cellSentence(name, mount, design, cell)}.`;
-  const where = `${name} (${mount}) under ${design}`;
-  switch (state) {
-    case 'stopped':
-      return `${where}: stopped after ${states} states; nothing is said of it.`;
-    case 'failed':
-      return `${where}: ${message}`;
-    default:
-      return `${where}: ${states} states so far.`;
-  }
-}
-
-/** How far a run is, with its rate. */
-function progressText(run: Run): string {
-  const { slots, took, startedAt } = run;
-  const done = slots.filter(({ state }) => state !== 'waits' && state !== 'searches').length;
-  const states = slots.reduce((sum, slot) => sum + slot.states, 0);
-  const ms = took ?? performance.now() - startedAt;
-  const rate = Math.round(states / Math.max(0.001, ms / 1000));
-  const stopped = slots.filter(({ state }) => state === 'stopped').length;
-  const cut = slots.filter(({ cell }) => cell?.how.includes('cut short')).length;
-  const parts = [
-    `${done} of ${slots.length} searches`,
-    `${states} states`,
-    `${rate} a second`,
-    `${(ms / 1000).toFixed(1)} s`,
-    ...(stopped > 0 ? [`${stopped} stopped before they could say anything`] : []),
-    ...(cut > 0 ? [`${cut} cut short: what they found is so, what they did not find may be there`] : []),
-  ];
-  return parts.join(', ');
 }
 
 function number(

@@ -17,6 +17,8 @@ export interface Found {
   readonly text: string;
   /** Null: made by mkfs. */
   readonly image: string | null;
+  /** What a command finds it by; null: it is bundled, and found by its name. */
+  readonly file: string | null;
   /** It was edited: it is not in the report. */
   readonly edited: boolean;
 }
@@ -46,7 +48,8 @@ export class PageLab {
     const known = this.#known.get(name);
     if (known === undefined) return null;
     const text = formatScenario(known.json);
-    return { scenario: this.#scenario(known), text, image: known.image ?? null, edited: false };
+    const file = known.bundled ? null : known.file;
+    return { scenario: this.#scenario(known), text, image: known.image ?? null, file, edited: false };
   }
 
   /** @throws ScenarioError, or an Error that says what is wrong with the link */
@@ -81,13 +84,22 @@ export class PageLab {
   edited(text: string): Found {
     const scenario = readScenario(text, 'scenario');
     const { image } = scenario;
-    if (!('file' in image)) return { scenario, text, image: null, edited: true };
-    const name = image.file.split('/').at(-1)!;
-    if (!Object.hasOwn(this.report.images, name)) {
+    const file = `${scenario.name}.json`;
+    if (!('file' in image)) return { scenario, text, image: null, file, edited: true };
+    const name = this.#imageNamed(image.file);
+    if (name === null) {
       const known = Object.keys(this.report.images).join(', ');
-      throw new Error(`image.file: this page has no ${name}; it has ${known || 'none'}. Or say "mkfs"`);
+      throw new Error(`image.file: this page has no ${image.file}; it has ${known || 'none'}. Or say "mkfs"`);
     }
-    return { scenario, text, image: name, edited: true };
+    return { scenario, text, image: name, file, edited: true };
+  }
+
+  /** As a scenario of the report names it, or by its last name. */
+  #imageNamed(file: string): string | null {
+    for (const { json, image } of this.#known.values())
+      if (image !== undefined && (json.image as { file?: string }).file === file) return image;
+    const name = file.split('/').at(-1)!;
+    return Object.hasOwn(this.report.images, name) ? name : null;
   }
 
   image({ scenario, image }: Found): Promise<Image> {

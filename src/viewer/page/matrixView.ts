@@ -1,7 +1,8 @@
 /** The matrix: what every design does in every scenario. The whole table is there; a filter leaves rows out. */
-import { INVARIANTS } from '../../invariants/index.ts';
+import { designById } from '../../designs/index.ts';
 import {
   breaks,
+  brokenWords,
   cellSentence,
   cellWords,
   filterRows,
@@ -10,6 +11,7 @@ import {
   matrixRows,
   type VerdictFilter,
 } from '../matrix.ts';
+import { meaningOf, POWER_MEANINGS, STEP_MEANINGS } from '../meaning.ts';
 import type { ReportCell } from '../report.ts';
 import { type CellRoute, formatRoute, type MatrixRoute, type Route } from '../route.ts';
 import type { Frame, View } from './app.ts';
@@ -19,7 +21,6 @@ import { signSpan } from './signs.ts';
 
 /** Designs whose cells fit in words beside each other on a common screen. */
 const IN_WORDS = 8;
-const POWER_INVARIANTS = ['promise', 'foreign-bytes', 'recovery'];
 
 const VERDICT_WORDS: readonly (readonly [VerdictFilter, string])[] = [
   ['any', 'any'],
@@ -93,7 +94,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
   });
 
   function controls(): void {
-    const invariants = route.power ? POWER_INVARIANTS : [...INVARIANTS.map(({ id }) => id), 'no-deadlock'];
+    const invariants = (route.power ? POWER_MEANINGS : STEP_MEANINGS).map(({ id }) => id);
     const shown = new Set(route.designs ?? report.designs);
     fill(
       designs,
@@ -148,6 +149,9 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
     designs.open = open;
   };
 
+  const summaryOf = (id: string): string | null =>
+    (designById(id) ?? report.foreign.find((each) => each.id === id))?.summary ?? null;
+
   const shownAt = (): number[] => {
     const wanted = route.designs;
     return report.designs.flatMap((id, at) => (wanted === null || wanted.includes(id) ? [at] : []));
@@ -189,7 +193,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
             return h(
               'th',
               { scope: 'col', class: 'design' },
-              h('a', { href, title: `what ${id} is`, tabindex: -1 }, breakable(id)),
+              h('a', { href, title: summaryOf(id), tabindex: -1 }, breakable(id)),
             );
           }),
         ),
@@ -240,7 +244,7 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
         { class: 'legend', 'aria-label': 'legend' },
         legend(
           'X',
-          inWords() ? '✗ model +2' : '✗3',
+          inWords() ? (route.power ? '✗ promise +1' : '✗ model +2') : '✗3',
           inWords() ? 'breaks this, and so many more' : 'breaks so many invariants',
         ),
         legend('H', '✓', 'holds in every schedule that was looked at'),
@@ -335,6 +339,8 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
     if (row === undefined) return;
     const cell = row.cells[report.designs.indexOf(design)] ?? null;
     const said = cellSentence(name, mount, design, cell);
+    const worst = cell === null ? undefined : brokenWords(cell)[0]?.replace('*', '');
+    const meaning = worst === undefined ? null : meaningOf(worst);
     const source = row.scenario.source.length === 0 ? '' : ` Source: ${row.scenario.source.join('; ')}.`;
     fill(
       detail,
@@ -342,7 +348,11 @@ export function matrixView(frame: Frame, first: Route, host: HTMLElement): View 
       ' ',
       said,
       h('br'),
-      h('span', { class: 'quiet' }, `${row.scenario.question}${source}`),
+      h(
+        'span',
+        { class: 'quiet' },
+        `${meaning === null ? '' : `${worst}: ${meaning}. `}${row.scenario.question}${source}`,
+      ),
     );
     link.title = said;
   };
