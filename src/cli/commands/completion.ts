@@ -18,7 +18,7 @@ export default defineCommand({
       const options: Options = { ...command.options, ...GLOBAL_OPTIONS };
       commands.push({ name, summary, options });
     }
-    ctx.out(script(shell, commands));
+    ctx.verbatim(script(shell, commands));
     return EXIT.ok;
   },
 });

@@ -21,7 +21,7 @@ export default defineCommand({
         `one of ${NAMES.join(', ')}`,
       );
     const schema = name === 'scenario' ? scenarioJsonSchema() : outputJsonSchema(name as OutputName);
-    ctx.out(JSON.stringify(schema, null, 2));
+    ctx.verbatim(JSON.stringify(schema, null, 2));
     return EXIT.ok;
   },
 });
