@@ -316,9 +316,9 @@ class Script {
     const opened = path === undefined ? null : rawStep(path.at, `open${options} `, this.path(path));
     if (path === undefined && flags.length > 0)
       this.source.fail(flags[0]!.at, `-${flags[0]!.letter} without a file`);
-    const process = xfsIoProcess(this.source, opened, commands, { data: this.data });
-    this.notes.push(...process.notes);
-    return process;
+    const made = xfsIoProcess(this.source, opened, commands, { data: this.data });
+    this.notes.push(...made.notes);
+    return made;
   }
 
   /** A word whose every variable is known. */

@@ -10,7 +10,7 @@ export default defineCommand({
   about:
     'Prints the JSON Schema (draft 7) of a scenario file, for editors that complete and check, or of what a command ' +
     `prints with --json: ${Object.keys(OUTPUTS).join(', ')}. All of them are files under schema/.`,
-  operands: ['[NAME]'],
+  operands: ['[SCHEMA]'],
   options: {},
   examples: ['schema > scenario-1.json', 'schema race'],
   run(ctx) {
