@@ -139,7 +139,7 @@ export interface BlobIdentity {
   readonly seed: number;
 }
 
-/** The checksum seed of a volume from its uuid. @source fs/ext4/super.c ext4_fill_super */
+/** The checksum seed of a volume from its uuid, as ext4_fill_super computes it. */
 export function seedOfUuid(uuid: string): number {
   const hex = uuid.replaceAll('-', '');
   const bytes = Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
