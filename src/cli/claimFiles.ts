@@ -10,14 +10,14 @@ import { UsageError } from './errors.ts';
 import { imageOf } from './images.ts';
 import { bundledFiles, loadScenario, BUNDLED_FOLDER as SCENARIOS, shownPath } from './scenarioFiles.ts';
 
-const BUNDLED_FOLDER: string = fileURLToPath(new URL('../../fixtures/claims', import.meta.url));
+export const CLAIMS_FOLDER: string = fileURLToPath(new URL('../../fixtures/claims', import.meta.url));
 
 /**
  * @param words  names and files; none means every bundled claim
  * @throws       UsageError for a name that is not bundled, ScenarioError for a file that is no claim
  */
 export function loadClaims(words: readonly string[]): Claim[] {
-  const bundled = bundledFiles(BUNDLED_FOLDER);
+  const bundled = bundledFiles(CLAIMS_FOLDER);
   const files = words.length === 0 ? bundled : words.map((word) => fileOf(word, bundled));
   const claims = files.map((file) => ({
     ...readClaim(readFileSync(file, 'utf8'), shownPath(file)),

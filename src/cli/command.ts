@@ -80,8 +80,10 @@ export interface Context<O extends Options = Options> {
   readonly options: Values<O>;
   /** As many as `operands` of the command allows; checked before `run`. */
   readonly operands: readonly string[];
-  /** A line, or several, of data. */
+  /** A line, or several, for people: long ones are broken between words on a terminal, and nowhere else. */
   out(text: string): void;
+  /** Text for a program, or to be copied: as it is. */
+  verbatim(text: string): void;
   /** One object of data, `schemaVersion` first. */
   json(value: Readonly<Record<string, unknown>>): void;
   /** Talk, unless --quiet. */

@@ -1,4 +1,7 @@
-/** Completion scripts. Commands, their options, the choices of an option; files everywhere else. */
+/**
+ * Completion scripts. Commands, their options, the choices of an option, names of designs, scenarios, mounts and the
+ * like; files everywhere else. The names are those of the moment the script is printed.
+ */
 import type { Option, Options } from './command.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -8,14 +11,37 @@ export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
   readonly options: Options;
+  readonly operands?: readonly string[];
 }
 
-export function script(shell: Shell, commands: readonly CompletedCommand[]): string {
-  return shell === 'fish' ? fish(commands) : shell === 'zsh' ? zsh(commands) : bash(commands);
+/** What may stand for an operand or a value, by what the help text calls it: `SCENARIO`, `D`, `M`. */
+export type KnownWords = Readonly<Record<string, readonly string[]>>;
+
+export function script(shell: Shell, commands: readonly CompletedCommand[], known: KnownWords = {}): string {
+  return shell === 'fish'
+    ? fish(commands, known)
+    : shell === 'zsh'
+      ? zsh(commands, known)
+      : bash(commands, known);
 }
 
-const choicesOf = (option: Option): readonly string[] =>
-  option.type === 'text' && option.choices !== undefined ? option.choices : [];
+/** Choices, or the names that its value stands for; `D,…` is a list of `D`. */
+function choicesOf(option: Option, known: KnownWords): readonly string[] {
+  if (option.type !== 'text') return [];
+  return option.choices ?? namesFor(option.value, known);
+}
+
+function namesFor(value: string, known: KnownWords): readonly string[] {
+  const name = value.replaceAll(/[[\]…,]/g, '').split('|')[0]!;
+  return Object.hasOwn(known, name) ? known[name]! : [];
+}
+
+const isList = (option: Option): boolean => option.type === 'text' && option.value.includes(',');
+
+const operandNames = (command: CompletedCommand, known: KnownWords): readonly string[] =>
+  (command.operands ?? []).flatMap((operand) =>
+    operand.includes('|') && !/[A-Z]/.test(operand) ? operand.split('|') : namesFor(operand, known),
+  );
 
 /** First words, and the second words of the commands that have two. */
 function wordsOf(commands: readonly CompletedCommand[]): { first: string[]; second: Map<string, string[]> } {
@@ -29,15 +55,24 @@ function wordsOf(commands: readonly CompletedCommand[]): { first: string[]; seco
   return { first: [...second.keys()], second };
 }
 
-function bash(commands: readonly CompletedCommand[]): string {
+function bash(commands: readonly CompletedCommand[], known: KnownWords): string {
   const { first, second } = wordsOf(commands);
   const choices: string[] = [];
   for (const { name, options } of commands) {
     for (const [key, option] of Object.entries(options)) {
-      if (choicesOf(option).length > 0)
-        choices.push(`    '${name} --${key}') words='${choicesOf(option).join(' ')}' ;;`);
+      const words = choicesOf(option, known);
+      const given = [
+        `'${name} --${key}'`,
+        ...(option.short === undefined ? [] : [`'${name} -${option.short}'`]),
+      ];
+      const list = isList(option) ? ' list=1' : '';
+      if (words.length > 0) choices.push(`    ${given.join('|')}) words='${words.join(' ')}'${list} ;;`);
     }
   }
+  const operands = commands.flatMap((command) => {
+    const names = operandNames(command, known);
+    return names.length === 0 ? [] : [`    '${command.name}') words='${names.join(' ')}' ;;`];
+  });
   const options = commands.map(({ name, options }) => `    '${name}') words='${optionWords(options)}' ;;`);
   const subcommands = [...second].flatMap(([one, two]) =>
     two.length === 0 ? [] : [`    ${one}) [ "$COMP_CWORD" -eq 2 ] && words='${two.join(' ')}' ;;`],
@@ -45,7 +80,7 @@ function bash(commands: readonly CompletedCommand[]): string {
   return [
     '# bash completion of ext4lab',
     '_ext4lab() {',
-    `  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=`,
+    `  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words= list= before=`,
     `  local command="\${COMP_WORDS[1]}"`,
     '  COMPREPLY=()',
     '  if [ "$COMP_CWORD" -eq 1 ]; then',
@@ -61,13 +96,28 @@ function bash(commands: readonly CompletedCommand[]): string {
           '  case "$command $previous" in',
           ...choices,
           '  esac',
-          '  if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$current")); return; fi',
+          '  if [ -n "$words" ]; then',
+          '    # The last of a list with commas.',
+          '    if [ -n "$list" ] && [[ "$current" == *,* ]]; then before="${current%,*},"; fi',
+          '    COMPREPLY=($(compgen -P "$before" -W "$words" -- "${current##*,}"))',
+          '    return',
+          '  fi',
         ]),
     '  if [[ "$current" == -* ]]; then',
     '    case "$command" in',
     ...options.map((line) => `  ${line}`),
     '    esac',
     '    COMPREPLY=($(compgen -W "$words" -- "$current"))',
+    ...(operands.length === 0
+      ? []
+      : [
+          '  else',
+          '    case "$command" in',
+          ...operands.map((line) => `  ${line}`),
+          '    esac',
+          '    # Files where no name fits, by -o default.',
+          '    COMPREPLY=($(compgen -W "$words" -- "$current"))',
+        ]),
     '  fi',
     '}',
     'complete -o default -F _ext4lab ext4lab',
@@ -87,11 +137,11 @@ const optionWords = (options: Options): string =>
     .join(' ');
 
 /** zsh runs bash completions through bashcompinit. */
-function zsh(commands: readonly CompletedCommand[]): string {
-  return ['#compdef ext4lab', 'autoload -Uz bashcompinit && bashcompinit', bash(commands)].join('\n');
+function zsh(commands: readonly CompletedCommand[], known: KnownWords): string {
+  return ['#compdef ext4lab', 'autoload -Uz bashcompinit && bashcompinit', bash(commands, known)].join('\n');
 }
 
-function fish(commands: readonly CompletedCommand[]): string {
+function fish(commands: readonly CompletedCommand[], known: KnownWords): string {
   const { first, second } = wordsOf(commands);
   const quote = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
   const summaryOf = (name: string): string =>
@@ -104,13 +154,18 @@ function fish(commands: readonly CompletedCommand[]): string {
       lines.push(`complete -c ext4lab -n '__fish_seen_subcommand_from ${one}' -a ${two} -d ${summary}`);
     }
   }
-  for (const { name, options } of commands) {
+  for (const command of commands) {
+    const { name, options } = command;
     const seen = name.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`);
+    const names = operandNames(command, known);
+    if (names.length > 0)
+      lines.push(`complete -c ext4lab -n '${seen.join('; and ')}' -a ${quote(names.join(' '))}`);
     for (const [key, option] of Object.entries(options)) {
       const parts = [`complete -c ext4lab -n '${seen.join('; and ')}' -l ${key}`];
       if (option.short !== undefined) parts.push(`-s ${option.short}`);
       if (option.type !== 'flag') parts.push('-r');
-      if (choicesOf(option).length > 0) parts.push(`-f -a ${quote(choicesOf(option).join(' '))}`);
+      const words = choicesOf(option, known);
+      if (words.length > 0) parts.push(`-f -a ${quote(words.join(' '))}`);
       lines.push(`${parts.join(' ')} -d ${quote(option.summary)}`);
     }
   }

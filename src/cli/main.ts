@@ -15,6 +15,7 @@ import { helpForAll, helpForCommand } from './help.ts';
 import { createProgress } from './progress.ts';
 import { createStyle, wantsColour } from './style.ts';
 import { version } from './version.ts';
+import { wrapLines } from './wrap.ts';
 
 /** What the command may touch of the process: streams, environment, interrupts. */
 export interface Io {
@@ -149,22 +150,25 @@ function createContext(
     columns: io.stderr.columns ?? DEFAULT_COLUMNS,
     now: () => performance.now(),
   });
-  const out = (text: string): void => {
+  const verbatim = (text: string): void => {
     progress.clear();
     io.stdout.write(`${text}\n`);
   };
+  const { isTerminal } = io.stdout;
+  const columns = isTerminal ? (io.stdout.columns ?? DEFAULT_COLUMNS) : DEFAULT_COLUMNS;
   let listening = false;
   return {
     options: args.options as Context['options'],
     operands: args.operands,
-    out,
-    json: (value) => out(JSON.stringify({ schemaVersion: 1, ...value })),
+    out: (text) => verbatim(isTerminal ? wrapLines(text, columns) : text),
+    verbatim,
+    json: (value) => verbatim(JSON.stringify({ schemaVersion: 1, ...value })),
     say(text) {
       progress.clear();
       if (!args.quiet) io.stderr.write(`${text}\n`);
     },
     style,
-    columns: io.stdout.isTerminal ? (io.stdout.columns ?? DEFAULT_COLUMNS) : DEFAULT_COLUMNS,
+    columns,
     progress,
     get signal() {
       if (!listening) io.onInterrupt(() => interrupt.abort());

@@ -26,14 +26,16 @@ export function createProgress(target: ProgressTarget): Progress {
   if (!target.isTerminal) return { update() {}, clear() {} };
   let shown = false;
   let lastAt = Number.NEGATIVE_INFINITY;
-  let label = '';
+  let kind = '';
   let startAt = 0;
   let startDone = 0;
   return {
     update(newLabel, done, total) {
       const now = target.now();
-      if (newLabel !== label || done < startDone) {
-        label = newLabel;
+      // What is done changes its name with every scenario; what is counted does not.
+      const newKind = newLabel.split(' ')[0]!;
+      if (newKind !== kind || done < startDone) {
+        kind = newKind;
         startAt = now;
         startDone = done;
         lastAt = Number.NEGATIVE_INFINITY;
@@ -42,7 +44,7 @@ export function createProgress(target: ProgressTarget): Progress {
       lastAt = now;
       const elapsed = now - startAt;
       const rate = elapsed >= SETTLE_MS ? ((done - startDone) / elapsed) * 1000 : null;
-      const text = progressText(label, done, total, rate).slice(0, target.columns - 1);
+      const text = progressText(newLabel, done, total, rate).slice(0, target.columns - 1);
       target.write(`\r\u001b[2K${text}`);
       shown = true;
     },

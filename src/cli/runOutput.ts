@@ -35,7 +35,10 @@ export const FORMAT_OPTION = {
 } as const;
 
 /** @returns differs when something was found */
-export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunOutput): ExitCode {
+export function printRun(
+  ctx: Pick<Context, 'out' | 'verbatim' | 'json' | 'style'>,
+  run: RunOutput,
+): ExitCode {
   const { scenario, design, mount, result, options } = run;
   const { tasks, findings, final, trace } = result;
   const schedule = formatSchedule(result.schedule);
@@ -59,9 +62,9 @@ export function printRun(ctx: Pick<Context, 'out' | 'json' | 'style'>, run: RunO
     });
   } else if (options.format === 'chrome') {
     const name = `${scenario.name}: ${design.id} (${mountLabel(mount)})`;
-    ctx.out(JSON.stringify(chromeTrace([{ name, trace, findings }])));
+    ctx.verbatim(JSON.stringify(chromeTrace([{ name, trace, findings }])));
   } else {
-    if (options.trace) for (const line of traceText(trace)) ctx.out(line);
+    if (options.trace) for (const line of traceText(trace)) ctx.verbatim(line);
     else {
       const names = { scenario: scenario.name, design: design.id, mount: mountLabel(mount) };
       for (const { text, bad } of runLines(names, result)) ctx.out(bad ? ctx.style.bad(text) : text);

@@ -18,7 +18,7 @@ const STEP = 1000;
 const WIDTH = 900;
 
 export interface ChromeRun {
-  /** Name of the process. */
+  /** What the process is called. */
   readonly name: string;
   readonly trace: Pick<Trace, 'lanes' | 'steps' | 'start'>;
   /** What was found, and after which step. */
@@ -35,7 +35,7 @@ export interface ChromeEvent {
   readonly id?: number;
   /** `e`: the arrow ends in the slice around it. */
   readonly bp?: 'e';
-  /** `p`: an instant of the process. */
+  /** `p`: an instant of one whole run. */
   readonly s?: 'p';
   readonly args?: Readonly<Record<string, string | number>>;
 }

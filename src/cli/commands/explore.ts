@@ -102,7 +102,7 @@ export default defineCommand({
       const session = startSession(scenario!, imageOf(scenario!), design, mount);
       for (const violation of cell.violations) {
         ctx.out(`${storyText(session, cell, violation)}\n`);
-        if (options.minimal && !ctx.signal.aborted) ctx.out(`${minimal(violation.invariant)}\n`);
+        if (options.minimal && !ctx.signal.aborted) ctx.verbatim(`${minimal(violation.invariant)}\n`);
         await ctx.breathe();
       }
       for (const { text } of splats) ctx.out(`${text}\n`);

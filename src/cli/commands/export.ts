@@ -30,7 +30,7 @@ export default defineCommand({
     const { options } = ctx;
     const [scenario] = loadScenarios(ctx.operands);
     const text = WRITERS[options.as](scenario!, options['mount-point']);
-    if (options.out === undefined) ctx.out(text.replace(/\n$/, ''));
+    if (options.out === undefined) ctx.verbatim(text.replace(/\n$/, ''));
     else writeFileSync(options.out, text);
     return EXIT.ok;
   },

@@ -58,7 +58,7 @@ export default defineCommand({
       ctx.say(`${join(dirname(options.out), beside)}: the image, ${image.length} bytes unpacked`);
     }
     const text = JSON.stringify(scenario, null, 2);
-    if (options.out === undefined) ctx.out(text);
+    if (options.out === undefined) ctx.verbatim(text);
     else {
       writeFileSync(options.out, `${text}\n`);
       const lanes = Object.keys(scenario.tasks).length;

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { Bytes } from '../../bytes/bytes.ts';
 import { hexdump } from '../../bytes/hexdump.ts';
 import { isErr } from '../../errno.ts';
+import { blobLabel, describeInodeBlob, readInodeBlob, seedOfUuid } from '../../formats/inodeBlob.ts';
 import {
   describeImage,
   describeInode,
@@ -12,19 +14,34 @@ import {
 import { nameText } from '../../volume/dirent.ts';
 import { iBlockLabel } from '../../volume/iBlockLabel.ts';
 import { inodeByteLabel } from '../../xattr/ibody.ts';
-import { defineCommand } from '../command.ts';
-import { EXIT, UsageError } from '../errors.ts';
+import { byteMap } from '../byteMap.ts';
+import { type Context, defineCommand } from '../command.ts';
+import { EXIT, type ExitCode, UsageError } from '../errors.ts';
 import { readImageFile } from '../images.ts';
 
 export default defineCommand({
   about:
     'What is on a volume: the superblock, groups and files; or one inode with every field, its xattrs, inline bytes, ' +
-    'extents, names, and a hexdump in which every byte has its name. Reads only.',
-  operands: ['IMAGE', '[PATH|<INO>]'],
-  options: { json: { type: 'flag', summary: 'one JSON object on stdout' } },
-  examples: ['inspect fs.img', 'inspect fs.img /f', "inspect fs.img '<12>'"],
+    'extents, names, and a hexdump in which every byte has its name. With --inode the inode is a file of its own: raw ' +
+    'bytes, hex digits, or what debugfs inode_dump, xxd or hexdump -C print. Reads only.',
+  operands: ['[IMAGE]', '[PATH|<INO>]'],
+  options: {
+    inode: { type: 'text', value: 'FILE', summary: 'one raw inode instead of an image; - is stdin' },
+    ino: { type: 'integer', value: 'N', min: 1, summary: 'with --inode: its number, to check its checksum' },
+    uuid: {
+      type: 'text',
+      value: 'UUID',
+      summary: 'with --inode and --ino: of the volume, or its s_checksum_seed as 0x…',
+    },
+    map: { type: 'flag', summary: 'sixteen bytes a row, each with the letter of its field' },
+    json: { type: 'flag', summary: 'one JSON object on stdout' },
+  },
+  examples: ['inspect fs.img', 'inspect fs.img /f', "inspect fs.img '<12>' --map", 'inspect --inode raw.bin'],
   run(ctx) {
     const [file, word] = ctx.operands;
+    if (ctx.options.inode !== undefined) return inspectBlob(ctx, ctx.options.inode);
+    if (file === undefined)
+      throw new UsageError('inspect needs IMAGE, or --inode FILE', 'see ext4lab inspect --help');
     const image = readImageFile(file!);
     if (word === undefined) {
       const description = describeImage(image);
@@ -48,10 +65,43 @@ export default defineCommand({
     }
     const description = describeInode(image, ino);
     if (ctx.options.json) ctx.json({ schemaVersion: 1, ...description });
+    else if (ctx.options.map) ctx.out(byteMapOf(ctx, image.rawInode(ino)));
     else ctx.out(inodeText(description).join('\n'));
     return EXIT.ok;
   },
 });
+
+type Print = Pick<Context, 'out' | 'style' | 'columns' | 'json'>;
+
+/** An inode that came as a file. */
+function inspectBlob(
+  ctx: Print & {
+    readonly operands: readonly string[];
+    readonly options: {
+      readonly ino?: number | undefined;
+      readonly uuid?: string | undefined;
+      readonly map: boolean;
+      readonly json: boolean;
+    };
+  },
+  file: string,
+): ExitCode {
+  const { ino, uuid, map, json } = ctx.options;
+  if (ctx.operands.length > 0) throw new UsageError('either an image or --inode');
+  if (uuid !== undefined && !/^(0x[0-9a-f]{1,8}|[0-9a-f-]{32,36})$/i.test(uuid))
+    throw new UsageError(`--uuid ${uuid}: 32 hex digits, or a seed as in 0x1a2b3c4d`);
+  if ((ino === undefined) !== (uuid === undefined)) throw new UsageError('--ino and --uuid go together');
+  const raw = readInodeBlob(readFileSync(file === '-' ? 0 : file), file === '-' ? 'stdin' : file);
+  const seed = uuid === undefined ? 0 : uuid.startsWith('0x') ? Number(uuid) : seedOfUuid(uuid);
+  const lines = describeInodeBlob(raw, ino === undefined ? undefined : { ino, seed });
+  if (json) ctx.json({ schemaVersion: 1, raw: raw.toHex(), text: lines.slice(0, lines.indexOf('')) });
+  else if (map) ctx.out(byteMap(raw, blobLabel(raw), ctx.style.coloured, ctx.columns).join('\n'));
+  else ctx.out(lines.join('\n'));
+  return EXIT.ok;
+}
+
+const byteMapOf = (ctx: Print, raw: Bytes): string =>
+  byteMap(raw, blobLabel(raw), ctx.style.coloured, ctx.columns).join('\n');
 
 const row = (name: string, value: unknown): string => `${name.padEnd(18)} ${value}`;
 const hex = (value: number, digits: number): string => `0x${value.toString(16).padStart(digits, '0')}`;

@@ -168,10 +168,10 @@ export default defineCommand({
       if (shard === null) ctx.json({ ...raceJson(what, raced.map(jsonOf), orders) });
       else ctx.json({ ...shardJson(what, shard, every.length, parts) });
     } else if (ctx.options.format === 'chrome') {
-      ctx.out(JSON.stringify(chromeTrace(raced.map(chromeRun))));
+      ctx.verbatim(JSON.stringify(chromeTrace(raced.map(chromeRun))));
     } else if (ctx.options.format !== 'text') {
       const suites = suitesOf(raced);
-      ctx.out((ctx.options.format === 'ktap' ? renderKtap(suites) : renderJunit(suites)).trimEnd());
+      ctx.verbatim((ctx.options.format === 'ktap' ? renderKtap(suites) : renderJunit(suites)).trimEnd());
     } else {
       print(
         ctx,

@@ -19,13 +19,14 @@ export default defineCommand({
   run(ctx) {
     if (ctx.options.lines) {
       const known = verbs();
-      if (ctx.options.json) ctx.json({ lines: known });
+      if (ctx.options.json) ctx.json({ schemaVersion: 1, lines: known });
       else for (const { usage, about } of known) ctx.out(about === '' ? usage : `${usage}\n    ${about}`);
       return EXIT.ok;
     }
     const scenarios = loadScenarios(ctx.operands);
     if (ctx.options.json) {
       ctx.json({
+        schemaVersion: 1,
         scenarios: scenarios.map(({ name, question, file, source, lanes, mounts }) => ({
           name,
           question,
