@@ -25,7 +25,7 @@ import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
+import { holds, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
 import { blockCommitWrite, blockWriteBegin, daGetBlockPrep, getBlockCreate } from '../pagecache/buffers.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from '../pagecache/folio.ts';
 import { BH } from '../state/tables.ts';
@@ -65,6 +65,8 @@ export function inlineBytes(k: Kernel, ino: number, length: number): Bytes {
  */
 export function writeInlineData(k: Kernel, ino: number, pos: number, data: Bytes): void {
   if (k.sb.shutdown) return;
+  // The section is one step here, so that nobody could notice: say it as lockdep_assert_held_write would.
+  k.warnOn('inline-write-unlocked', !holds(k, xattrSem(ino)));
   const place = placeOf(k, ino);
   if (k.bugOn('write-inline-no-off', place.inlineOff === 0)) return;
   if (k.bugOn('write-inline-beyond', pos + data.length > place.inlineSize)) return;

@@ -113,6 +113,16 @@ export const FINDINGS = {
     'a read gave bytes that differ from the file as a byte array',
     'ext4lab model',
   ),
+  'clean-unlocked': spec(
+    'warn-on',
+    'VM_BUG_ON_FOLIO(!folio_test_locked(folio))',
+    'mm/page-writeback.c folio_clear_dirty_for_io',
+  ),
+  'inline-write-unlocked': spec(
+    'warn-on',
+    'inline bytes are written without xattr_sem: setxattr may move them meanwhile',
+    'fs/ext4/inline.c ext4_write_inline_data',
+  ),
 } as const satisfies Record<string, FindingSpec>;
 
 /** Name of a BUG_ON, a warning or another finding. */
