@@ -316,22 +316,42 @@ export function orderOf(baselines: readonly Baseline[]): readonly LockOrderData[
   return [all.data];
 }
 
-/** Every mutant of a design over its cases. */
-export function mutantsOf(design: Design, cases: readonly Case[], limit = 150_000): Mutant[] {
-  const baselines = cases
+/** What a design and its cases come by. */
+function baselinesOf(design: Design, cases: readonly Case[], limit: number): Baseline[] {
+  return cases
     .filter((each) => each.design === design)
     .map((each) => baselineOf(each, limit))
     .filter((each) => each !== null)
     .sort((a, b) => a.states - b.states);
+}
+
+/** The names of all mutations of a design: where it is another one's too, that one has been tried there. */
+export function sitesOf(design: Design, cases: readonly Case[], limit = LIMIT): ReadonlySet<string> {
+  return new Set(baselinesOf(design, cases, limit).flatMap(({ mutations }) => [...mutations.keys()]));
+}
+
+/** Most transitions of a case that mutants are tried on. */
+const LIMIT = 150_000;
+
+/** Every mutant of a design over its cases, of those that are `wanted`. */
+export function mutantsOf(
+  design: Design,
+  cases: readonly Case[],
+  wanted: (text: string, mutation: Mutation) => boolean,
+  limit: number = LIMIT,
+): Mutant[] {
+  const baselines = baselinesOf(design, cases, limit);
   const all = new Map(baselines.flatMap(({ mutations }) => [...mutations]));
   const orders = orderOf(baselines);
-  return [...all].map(([text, mutation]) => ({
-    design,
-    mutation,
-    fate: fateOf(
+  return [...all]
+    .filter(([text, mutation]) => wanted(text, mutation))
+    .map(([text, mutation]) => ({
+      design,
       mutation,
-      baselines.filter(({ mutations }) => mutations.has(text)),
-      orders,
-    ),
-  }));
+      fate: fateOf(
+        mutation,
+        baselines.filter(({ mutations }) => mutations.has(text)),
+        orders,
+      ),
+    }));
 }
