@@ -120,8 +120,8 @@ export const FINDINGS = {
   ),
   'inline-write-unlocked': spec(
     'warn-on',
-    'inline bytes are written without xattr_sem: setxattr may move them meanwhile',
-    'fs/ext4/inline.c ext4_write_inline_data',
+    'inline data is changed without xattr_sem: setxattr may move it meanwhile',
+    'fs/ext4/inline.c ext4_write_inline_data, ext4_update_inline_data, ext4_destroy_inline_data_nolock',
   ),
 } as const satisfies Record<string, FindingSpec>;
 
