@@ -25,7 +25,7 @@ import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
+import { holds, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
 import { blockCommitWrite, blockWriteBegin, daGetBlockPrep, getBlockCreate } from '../pagecache/buffers.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from '../pagecache/folio.ts';
 import { BH } from '../state/tables.ts';
@@ -60,11 +60,20 @@ export function inlineBytes(k: Kernel, ino: number, length: number): Bytes {
 }
 
 /**
+ * Inside a step: what changes inline data is often one step here, so that nobody could notice a lock that is not there.
+ * Said as lockdep_assert_held_write would.
+ */
+export function assertXattrSem(k: Kernel, ino: number): void {
+  k.warnOn('inline-write-unlocked', !holds(k, xattrSem(ino)));
+}
+
+/**
  * Inside a step, under xattr_sem exclusive, with a handle.
  * @source fs/ext4/inline.c ext4_write_inline_data
  */
 export function writeInlineData(k: Kernel, ino: number, pos: number, data: Bytes): void {
   if (k.sb.shutdown) return;
+  assertXattrSem(k, ino);
   const place = placeOf(k, ino);
   if (k.bugOn('write-inline-no-off', place.inlineOff === 0)) return;
   if (k.bugOn('write-inline-beyond', pos + data.length > place.inlineSize)) return;
@@ -122,6 +131,7 @@ export function* prepareInlineData(k: Kernel, ino: number, length: number): Op<R
     const found = findInlineDataNolock(k, ino);
     if (isErr(found)) return found;
     if (!k.hooks.stillInline(k, ino)) return err('ENOSPC');
+    assertXattrSem(k, ino);
     return k.inode(ino).inlineOff !== 0 ? updateInlineData(k, ino, length) : createInlineData(k, ino, length);
   });
   yield* unlock(k, xattrSem(ino));
@@ -156,6 +166,7 @@ export function destroyInlineData(k: Kernel, ino: number): void {
 export function destroyInlineDataNolock(k: Kernel, ino: number) {
   return locked(k, iDataSem(ino), 'exclusive', 'ext4_destroy_inline_data', () => {
     k.reach('ext4_destroy_inline_data');
+    assertXattrSem(k, ino);
     destroyInlineData(k, ino);
   });
 }

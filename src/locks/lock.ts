@@ -341,6 +341,9 @@ function releaseNow(k: LockHolder, which: LockRef): void {
   k.warnOn('unlock-not-held', !lockRelease(k.lockRecord(which), k.task));
 }
 
+/** Inside a step: does this task hold the lock exclusively? Not inside `locked`. @source include/linux/lockdep.h lockdep_assert_held_write */
+export const holds = (k: LockHolder, which: LockRef): boolean => k.lockRecord(which).owner === k.task + 1;
+
 /** What `locked` needs of `Kernel`. */
 export interface LockHolder {
   readonly task: number;

@@ -20,6 +20,7 @@ import { syncInodes } from '../writeback/sync.ts';
 import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
 import type { Command } from './ast.ts';
 import { exit, failed, onMapping, onPath, outcome, plain, type Run } from './calls.ts';
+import { ScenarioError } from './error.ts';
 
 /** @throws Error for a line that is no actor's */
 export function prepareActor(c: Command): Run {
@@ -129,7 +130,7 @@ export function prepareActor(c: Command): Run {
       };
     case '@fork': {
       const { task } = c;
-      if (task === undefined) throw new Error(`@fork ${c.lane}: no such lane`);
+      if (task === undefined) throw new ScenarioError(`@fork ${c.lane}: only a lane makes another lane`, {});
       return function* (k) {
         yield* call(k, 'copy_process', () => fork(k, task));
         return { ret: 0 };

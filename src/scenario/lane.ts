@@ -55,7 +55,7 @@ export function parseLane(
  */
 export function parseLanes(
   tasks: Readonly<Record<string, readonly string[]>>,
-  file: string,
+  file?: string,
 ): Readonly<Record<string, Line[]>> {
   const names = Object.keys(tasks);
   const made = new Set(names.flatMap((name) => tasks[name]!.flatMap((text) => FORK.exec(text)?.[1] ?? [])));

@@ -141,11 +141,13 @@ export function startSession(
 
 /**
  * Lanes with the numbers of those that they make, and who is made.
+ * @param first  the task of the first lane
  * @throws ScenarioError for a lane that is not there, is made twice, or shares an address space
  */
-function forkedLanes(
+export function forkedLanes(
   lanes: readonly Lane[],
   file: string | undefined,
+  first = 0,
 ): (Lane & { readonly made: boolean })[] {
   const made = new Set<number>();
   const numbered = lanes.map((lane, parent) => ({
@@ -175,7 +177,7 @@ function forkedLanes(
       );
       if (shares) throw wrong('it is a thread of another process');
       made.add(child);
-      return { ...line, command: { ...command, task: child } };
+      return { ...line, command: { ...command, task: first + child } };
     }),
   }));
   return numbered.map((lane, number) => ({ ...lane, made: made.has(number) }));

@@ -18,10 +18,13 @@
  */
 import type { Design } from '../../src/designs/design.ts';
 import { type Exhausted, exhaustive } from '../../src/explore/exhaustive.ts';
+import { lockOrderOf } from '../../src/explore/lockOrder.ts';
 import { NO_DEADLOCK } from '../../src/explore/subject.ts';
+import { Walk } from '../../src/explore/walk.ts';
 import { INVARIANTS } from '../../src/invariants/index.ts';
 import type { Kernel } from '../../src/kernel.ts';
-import { RETURN_TO_USER } from '../../src/locks/lockdep.ts';
+import { LockOrder, type LockOrderData, RETURN_TO_USER } from '../../src/locks/lockdep.ts';
+import { isLockdep, lockdepSplats } from '../../src/report/lockdep.ts';
 import { startSession } from '../../src/scenario/session.ts';
 import type { TaskSpec } from '../../src/sched/machine.ts';
 import { type Op, Request, step } from '../../src/task.ts';
@@ -217,21 +220,40 @@ export interface Baseline {
   readonly broken: readonly string[];
   readonly endStates: string;
   readonly states: number;
+  readonly lockOrder: LockOrderData;
 }
 
-function search(each: Case, what: Between, broken: readonly string[] | null, limit: number): Exhausted {
+function search(
+  each: Case,
+  what: Between,
+  broken: readonly string[] | null,
+  limit: number,
+): Exhausted & { readonly lockOrder: LockOrderData } {
   const { k, world, specs } = startSession(each.scenario, each.image, each.design, each.mount);
   const invariants = INVARIANTS.filter(({ id }) => broken === null || !broken.includes(id));
-  return exhaustive(
-    { k, world, specs: withBetween(specs, what), invariants },
-    { graph: false, budget: limit, stopAtFirst: broken !== null && !broken.includes(NO_DEADLOCK) },
+  const subject = { k, world, specs: withBetween(specs, what), invariants };
+  const walk = new Walk(subject);
+  walk.lockdep = true;
+  const stopAtFirst = broken !== null && !broken.includes(NO_DEADLOCK);
+  const result = exhaustive(subject, { graph: false, budget: limit, stopAtFirst }, walk);
+  return { ...result, lockOrder: lockOrderOf(walk.automaton) };
+}
+
+/** What lockdep reports of these, by the classes on the cycle or what else it says. */
+function reports(orders: readonly LockOrderData[]): ReadonlySet<string> {
+  const all = new LockOrder();
+  for (const order of orders) all.add(order);
+  return new Set(
+    lockdepSplats(all.data, '')
+      .filter(isLockdep)
+      .map(({ summary }) => summary),
   );
 }
 
 /** @returns null when there are more transitions than `limit` */
 export function baselineOf(each: Case, limit: number): Baseline | null {
   const sites = new Sites();
-  const { complete, found, endStates, states } = search(each, sites, null, limit);
+  const { complete, found, endStates, states, lockOrder } = search(each, sites, null, limit);
   if (!complete) return null;
   return {
     each,
@@ -239,6 +261,7 @@ export function baselineOf(each: Case, limit: number): Baseline | null {
     broken: found.map(({ invariant }) => invariant),
     endStates: endStates.join(),
     states,
+    lockOrder,
   };
 }
 
@@ -250,9 +273,17 @@ export type Fate =
   /** Nobody can tell. */
   | { readonly fate: 'same' };
 
-/** Runs a mutant of a design over the cases that come by its site, the smallest first, until one catches it. */
-export function fateOf(mutation: Mutation, baselines: readonly Baseline[]): Fate {
+/**
+ * Runs a mutant of a design over the cases that come by its site, the smallest first, until one catches it.
+ * @param orders  the locks of all schedules of the design: lockdep sees a mutant beside them
+ */
+export function fateOf(
+  mutation: Mutation,
+  baselines: readonly Baseline[],
+  orders: readonly LockOrderData[] = [],
+): Fate {
   let differs: string | null = null;
+  const known = reports(orders);
   for (const { each, broken, endStates, states } of baselines) {
     const name = each.label.split(' ').slice(0, 2).join(' ');
     try {
@@ -260,6 +291,10 @@ export function fateOf(mutation: Mutation, baselines: readonly Baseline[]): Fate
       const news = result.found.find(({ invariant }) => !broken.includes(invariant));
       if (news !== undefined) return { fate: 'caught', by: news.invariant, in: name };
       if (result.endless !== null || !result.complete) return { fate: 'caught', by: 'never ends', in: name };
+      if (mutation.kind === 'swap' && orders.length > 0) {
+        const report = [...reports([...orders, result.lockOrder])].find((each) => !known.has(each));
+        if (report !== undefined) return { fate: 'caught', by: 'lockdep', in: name };
+      }
       if (differs === null && result.endStates.join() !== endStates) differs = name;
     } catch (error) {
       return { fate: 'caught', by: (error as Error).message.split(':')[0]!.slice(0, 60), in: name };
@@ -274,20 +309,49 @@ export interface Mutant {
   readonly fate: Fate;
 }
 
-/** Every mutant of a design over its cases. */
-export function mutantsOf(design: Design, cases: readonly Case[], limit = 150_000): Mutant[] {
-  const baselines = cases
+/** The locks of all schedules of all cases, as one order. */
+export function orderOf(baselines: readonly Baseline[]): readonly LockOrderData[] {
+  const all = new LockOrder();
+  for (const { lockOrder } of baselines) all.add(lockOrder);
+  return [all.data];
+}
+
+/** What a design and its cases come by. */
+function baselinesOf(design: Design, cases: readonly Case[], limit: number): Baseline[] {
+  return cases
     .filter((each) => each.design === design)
     .map((each) => baselineOf(each, limit))
     .filter((each) => each !== null)
     .sort((a, b) => a.states - b.states);
+}
+
+/** The names of all mutations of a design: where it is another one's too, that one has been tried there. */
+export function sitesOf(design: Design, cases: readonly Case[], limit = LIMIT): ReadonlySet<string> {
+  return new Set(baselinesOf(design, cases, limit).flatMap(({ mutations }) => [...mutations.keys()]));
+}
+
+/** Most transitions of a case that mutants are tried on. */
+const LIMIT = 150_000;
+
+/** Every mutant of a design over its cases, of those that are `wanted`. */
+export function mutantsOf(
+  design: Design,
+  cases: readonly Case[],
+  wanted: (text: string, mutation: Mutation) => boolean,
+  limit: number = LIMIT,
+): Mutant[] {
+  const baselines = baselinesOf(design, cases, limit);
   const all = new Map(baselines.flatMap(({ mutations }) => [...mutations]));
-  return [...all].map(([text, mutation]) => ({
-    design,
-    mutation,
-    fate: fateOf(
+  const orders = orderOf(baselines);
+  return [...all]
+    .filter(([text, mutation]) => wanted(text, mutation))
+    .map(([text, mutation]) => ({
+      design,
       mutation,
-      baselines.filter(({ mutations }) => mutations.has(text)),
-    ),
-  }));
+      fate: fateOf(
+        mutation,
+        baselines.filter(({ mutations }) => mutations.has(text)),
+        orders,
+      ),
+    }));
 }
