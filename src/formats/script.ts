@@ -345,7 +345,7 @@ class Script {
   }
 
   private path(word: Word): PathRef {
-    const inside = word.unset.find(({ index }) => index > 0);
+    const inside = word.unset.find(({ index, name }) => index > 0 || !/^[A-Za-z_]\w*$/.test(name));
     if (inside !== undefined) {
       this.source.fail(
         word.origin[inside.index] ?? word.at,

@@ -108,6 +108,9 @@ describe('a shell line', () => {
 });
 
 describe('an xfstest', () => {
+  const SHORT =
+    'seq=`basename $0`\n_cleanup()\n{\n rm -f $tmp.*\n}\n_scratch_mkfs >> $seqres.full 2>&1 || _fail "x"\n' +
+    'f=$SCRATCH_MNT/foo\n( $XFS_IO_PROG -f -c "pwrite 0 5" -c "mmap -rw 0 4k" $f; sync ) &\nwait\n_scratch_cycle_mount\n';
   const TEST = `#! /bin/bash
 # FS QA Test 999
 seq=\`basename $0\`
@@ -155,6 +158,16 @@ exit
       'pread -v 0 16',
     ]);
   });
+
+  it('whose path is no path is refused there', () => {
+    expect(complaint('xfs_io -f -c fsync $@x\n', 'xfs_io')).toContain('1:20: the value of $@ is not known');
+    expect(imported("xfs_io -f -c fsync '$@x'\n", 'xfs_io').scenario.tasks.CPU0).toEqual([
+      "open -f '/$@x'",
+      'fsync',
+    ]);
+  });
+
+  it('damaged is read or complained about', () => survivesDamage([TEST, SHORT], 'xfs_io', {}, 1500));
 
   it('that uses what the shell computed is refused there', () => {
     expect(complaint('len=$(stat -c %s x)\nxfs_io -f -c "pwrite 0 $len" /mnt/f\n', 'xfs_io')).toBe(
