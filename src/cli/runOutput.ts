@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { Design } from '../designs/design.ts';
 import { formatSchedule } from '../explore/schedule.ts';
 import { chromeTrace } from '../formats/chrome.ts';
+import { goldenOutput } from '../formats/golden.ts';
 import { runLines } from '../report/runText.ts';
 import { traceText } from '../report/traceText.ts';
 import type { MountOption } from '../scenario/image.ts';
@@ -21,6 +22,7 @@ export interface RunOutput {
     readonly trace: boolean;
     readonly json: boolean;
     readonly format?: 'text' | 'chrome' | undefined;
+    readonly golden?: boolean | undefined;
     readonly 'save-trace'?: string | undefined;
   };
 }
@@ -60,6 +62,8 @@ export function printRun(
       deadlock: trace.deadlock?.text ?? null,
       trace: { steps: trace.steps.length, digest: trace.digest },
     });
+  } else if (options.golden === true) {
+    ctx.verbatim(goldenOutput(scenario, tasks).trimEnd());
   } else if (options.format === 'chrome') {
     const name = `${scenario.name}: ${design.id} (${mountLabel(mount)})`;
     ctx.verbatim(JSON.stringify(chromeTrace([{ name, trace, findings }])));

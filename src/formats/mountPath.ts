@@ -41,7 +41,7 @@ export class MountPoint {
   map({ path, at }: PathRef): string {
     const bad = this.source;
     if (path === '') bad.fail(at, 'empty path');
-    if (!path.startsWith('/') && !path.startsWith('$')) {
+    if (!isWhole(path)) {
       if (/(^|\/)\.\.(\/|$)/.test(path)) bad.fail(at, `${quote(path)}: what .. is depends on where it ran`);
       return `/${path.replace(/^(\.\/)+/, '')}`;
     }
@@ -72,11 +72,14 @@ export class MountPoint {
   }
 }
 
+/** From the root, or from a variable that nobody has set. */
+const isWhole = (path: string): boolean => /^(\/|\$[A-Za-z_])/.test(path);
+
 const trimmed = (path: string): string => path.replace(/\/+$/, '');
 
 function commonFolder(source: Source, refs: readonly PathRef[]): string {
-  const whole = refs.filter(({ path }) => path.startsWith('/') || path.startsWith('$'));
-  const variable = whole.find(({ path }) => path.startsWith('$'));
+  const whole = refs.filter(({ path }) => isWhole(path));
+  const variable = whole.find(({ path }) => !path.startsWith('/'));
   if (variable !== undefined) return /^\$\w+/.exec(variable.path)![0];
   if (whole.length === 0) return '';
   const folders = whole.map(({ path }) => path.split('/').slice(0, -1));

@@ -2,12 +2,13 @@
 import { ScenarioError } from '../scenario/error.ts';
 import { type Draft, finish, type Imported, scenarioName } from './draft.ts';
 import { FSX_OPS, readFsx } from './fsx.ts';
+import { readInode } from './inodeImport.ts';
 import { hasXfsIo, readScript } from './script.ts';
 import type { Source } from './source.ts';
 import { looksLikeSyz, readSyz, type Unpack } from './syz/import.ts';
 import { isXfsIoVerb } from './xfsIo.ts';
 
-export const FORMATS = ['xfs_io', 'fsx', 'syz'] as const;
+export const FORMATS = ['xfs_io', 'fsx', 'syz', 'inode'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface ImportOptions {
@@ -33,12 +34,28 @@ export interface ImportResult extends Imported {
  * @throws       ScenarioError naming line and column
  */
 export function importFile(bytes: Uint8Array, file: string, options: ImportOptions = {}): ImportResult {
+  const name = options.name ?? scenarioName(file);
+  if (options.as === 'inode' || (options.as === undefined && isRawInode(bytes))) {
+    const { draft, source, image } = readInode(bytes, file);
+    return {
+      ...finish(draft, source, name, 'inode'),
+      format: 'inode',
+      guessed: options.as === undefined,
+      image,
+    };
+  }
   const text = decode(bytes, file);
   const format = options.as ?? guessFormat(text, file);
-  const name = options.name ?? scenarioName(file);
   const { draft, source, image } = readAs(format, text, file, options);
   return { ...finish(draft, source, name, format), format, guessed: options.as === undefined, image };
 }
+
+/** Bytes of an inode's size that are no text. */
+const isRawInode = (bytes: Uint8Array): boolean =>
+  bytes.includes(0) &&
+  bytes.length >= 128 &&
+  bytes.length <= 4096 &&
+  (bytes.length & (bytes.length - 1)) === 0;
 
 function readAs(
   format: Format,

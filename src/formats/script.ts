@@ -30,9 +30,12 @@ export function readScript(
 
 /** Helpers of xfstests that set up or clean up, and commands that only print. */
 const IGNORED =
-  /^(_require_\w+|_begin_fstest|_supported_(fs|os)|_exclude_\w+|_cleanup|_scratch_unmount_dirty|_filter_\w+|_fixed_by_\w+|_notrun|_register_cleanup|echo|printf|sleep|cat|stat|md5sum|od|hexdump|xxd|filefrag|lsattr|exit|set|export|true|:|\.|source|dmesg|udevadm|modprobe)$/;
+  /^(_require_\w+|_begin_fstest|_supported_(fs|os)|_exclude_\w+|_cleanup|_scratch_unmount_dirty|_filter_\w+|_fixed_by_\w+|_notrun|_register_cleanup|_fail|trap|_scratch_unmount_dirty|echo|printf|sleep|cat|stat|md5sum|od|hexdump|xxd|filefrag|lsattr|exit|set|export|true|:|\.|source|dmesg|udevadm|modprobe)$/;
 const FILTERS =
   /^(_filter_\w+|_dd_repeat_check|grep|egrep|fgrep|sed|awk|head|tail|cut|tr|sort|uniq|tee|wc|od|hexdump|xxd|md5sum|cat)$/;
+
+/** What an xfstest keeps outside the volume. */
+const OWN_FILES = /^\$(seqres|seq|tmp|here|RESULT_DIR)\b/;
 
 type Phase = 'setup' | 'beside' | 'after';
 
@@ -208,6 +211,12 @@ class Script {
       this.mkfs(words);
       return none;
     }
+    if (program === '_scratch_sync') return { steps: [rawStep(name.at, 'sync')], exit: [] };
+    const named = words.slice(1).filter(({ text }) => !/^-./.test(text));
+    if (named.length > 0 && named.every(({ text }) => OWN_FILES.test(text))) {
+      this.note(name.at, `${program} is left out: its files are the test's own`);
+      return none;
+    }
     return this.fileCommand(name, program, words.slice(1));
   }
 
@@ -219,8 +228,9 @@ class Script {
       if (found === null) break;
       const whole = expand(words[at]!, this.variables);
       const value = whole.text.slice(found[0].length);
+      // What is not known stays unset, and whoever uses it is told.
       if (whole.unset.length === 0 || /^\$\w+(\/|$)/.test(value)) this.variables.set(found[1]!, value);
-      else this.source.fail(whole.at, `the value of ${found[1]} is not known`);
+      else this.variables.delete(found[1]!);
     }
     return words.slice(at);
   }
@@ -335,7 +345,7 @@ class Script {
   }
 
   private path(word: Word): PathRef {
-    const inside = word.unset.find(({ index }) => index > 0);
+    const inside = word.unset.find(({ index, name }) => index > 0 || !/^[A-Za-z_]\w*$/.test(name));
     if (inside !== undefined) {
       this.source.fail(
         word.origin[inside.index] ?? word.at,

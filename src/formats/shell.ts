@@ -142,13 +142,26 @@ class ShellReader {
         continue;
       }
       if (this.text.startsWith('||', this.at)) {
-        this.source.fail(this.at, '|| runs a command only where another failed', 'leave it out');
+        this.otherwise();
+        continue;
       }
       this.at++;
       if (c === ';') return { commands, background: false };
       if (c === '&') return { commands, background: true };
       this.source.fail(this.at - 1, `unexpected ${quote(c)}`);
     }
+  }
+
+  /** `|| _fail "…"`: what ends the script, or only says something, where a command fails. */
+  private otherwise(): void {
+    const at = this.at;
+    this.at += 2;
+    this.blanks(true);
+    const found = /(_fail|_notrun|exit|echo|return|true|:)(?![\w-])/y;
+    found.lastIndex = this.at;
+    if (!found.test(this.text))
+      this.source.fail(at, '|| runs a command only where another failed', 'leave it out');
+    this.command();
   }
 
   private command(): SimpleCommand {
@@ -161,6 +174,10 @@ class ShellReader {
       this.blanks(false);
       const c = this.text[this.at];
       if (c === undefined || /[\n;)]/.test(c)) break;
+      if (c === '(' && this.isCleanup(words)) {
+        this.skipFunction();
+        return { at, words, redirections, filters };
+      }
       if (c === '(') {
         this.source.fail(
           this.at,
@@ -200,6 +217,22 @@ class ShellReader {
       );
     }
     return { at, words, redirections, filters };
+  }
+
+  /** The function that xfstests call at their end. */
+  private isCleanup(words: readonly RawWord[]): boolean {
+    return (
+      words.length === 1 &&
+      partsText(words[0]!) === '_cleanup' &&
+      /\(\s*\)\s*\{/y.test(this.text.slice(this.at))
+    );
+  }
+
+  private skipFunction(): void {
+    const end = /\n\}/g;
+    end.lastIndex = this.at;
+    if (end.exec(this.text) === null) this.source.fail(this.at, 'the function has no end');
+    this.at = end.lastIndex;
   }
 
   private redirection(): Redirection | null {
@@ -298,6 +331,12 @@ class ShellReader {
     found.lastIndex = at;
     const match = found.exec(this.text);
     if (match === null) {
+      const end = this.text[at] === '`' ? this.text.indexOf('`', at + 1) : this.closing(at + 1);
+      if (end > 0) {
+        // Known to nobody: whoever uses it is told.
+        this.at = end + 1;
+        return { kind: 'variable', name: this.text.slice(at, end + 1).replace(/^\$/, ''), at };
+      }
       const computed = this.text[at] === '`' || this.text[at + 1] === '(' || this.text[at + 1] === '{';
       return this.source.fail(
         at,
@@ -307,6 +346,17 @@ class ShellReader {
     }
     this.at += match[0].length;
     return { kind: 'variable', name: match[1] ?? match[2] ?? match[3]!, at };
+  }
+
+  /** Of `$(…)`; -1 where there is none on its line. */
+  private closing(open: number): number {
+    if (this.text[open] !== '(') return -1;
+    let depth = 0;
+    for (let at = open; at < this.text.length && this.text[at] !== '\n'; at++) {
+      if (this.text[at] === '(') depth++;
+      else if (this.text[at] === ')' && --depth === 0) return at;
+    }
+    return -1;
   }
 
   /** Blanks, comments, continued lines; with `lines` newlines and empty commands too. */

@@ -36,7 +36,7 @@ describe('bash completes', () => {
   it('mounts, formats, shells, schemas, claims and short options', () => {
     expect(complete('ext4lab run x --mount nodel')).toEqual(['nodelalloc']);
     expect(complete('ext4lab race --format ')).toEqual(['text', 'ktap', 'junit', 'chrome']);
-    expect(complete('ext4lab import --as ')).toEqual(['xfs_io', 'fsx', 'syz']);
+    expect(complete('ext4lab import --as ')).toEqual(['xfs_io', 'fsx', 'syz', 'inode']);
     expect(complete('ext4lab completion ')).toEqual(['bash', 'zsh', 'fish']);
     expect(complete('ext4lab schema inspect-')).toEqual(['inspect-image', 'inspect-inode']);
     expect(complete('ext4lab claims ').length).toBeGreaterThan(5);

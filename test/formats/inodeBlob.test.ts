@@ -8,9 +8,19 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Bytes } from '../../src/bytes/bytes.ts';
 import { byteMap } from '../../src/cli/byteMap.ts';
+import { mkwriteConvert } from '../../src/designs/mkwrite-convert.ts';
+import { isErr } from '../../src/errno.ts';
 import { blobLabel, describeInodeBlob, readInodeBlob, seedOfUuid } from '../../src/formats/inodeBlob.ts';
+import { importFile } from '../../src/formats/read.ts';
 import { sealInode } from '../../src/inode/checksum.ts';
 import { ScenarioError } from '../../src/scenario/error.ts';
+import { parseLane } from '../../src/scenario/lane.ts';
+import { runSession } from '../../src/scenario/run.ts';
+import { saveImage } from '../../src/scenario/save.ts';
+import { startSession } from '../../src/scenario/session.ts';
+import { checkImage } from '../../src/volume/check.ts';
+import { resolve } from '../../src/volume/describe.ts';
+import { readFile } from '../../src/volume/file.ts';
 import { Image } from '../../src/volume/image.ts';
 import { ext4lab } from '../support/command.ts';
 
@@ -182,3 +192,70 @@ describe('what is none', () => {
     expect((await ext4lab('inspect', '--inode', join(folder, 'bad'), '--ino', '3')).code).toBe(2);
   });
 });
+
+describe('an inline file as a scenario', () => {
+  /** The raw inode of a file of our own. */
+  const inline = (size: number): Bytes => {
+    const volume = onVolumeOf(size);
+    const ino = resolve(volume, '/f');
+    if (isErr(ino)) throw new Error('no /f');
+    return volume.rawInode(ino);
+  };
+
+  it('has the bytes that it had, in a volume that is consistent', () => {
+    for (const size of [5, 60, 61, 128]) {
+      const result = importFile(bytesOf(inline(size)), 'in.raw');
+      expect(result).toMatchObject({ format: 'inode', guessed: true });
+      const volume = Image.load(result.image!);
+      expect(checkImage(volume).filter(({ severity }) => severity === 'error')).toEqual([]);
+      const ino = resolve(volume, '/f');
+      expect(isErr(ino) ? ino : readFile(volume, ino)).toEqual(Bytes.fill(0x41, size));
+    }
+  });
+
+  it('is refused where something else would have to come with it', () => {
+    const complaint = (change: (u8: Uint8Array) => void): string => {
+      try {
+        importFile(bytesOf(inline(100).edit(change)), 'in.raw', { as: 'inode' });
+      } catch (error) {
+        expect(error).toBeInstanceOf(ScenarioError);
+        return (error as Error).message;
+      }
+      return '';
+    };
+    expect(complaint((u8) => u8.set([0xed, 0x41]))).toContain('in.raw: a directory, not a file');
+    expect(complaint((u8) => u8.set([0], 0x23))).toContain('in.raw: its data is in blocks');
+    expect(complaint((u8) => u8.set([9], 0x68))).toContain('xattr block 9 did not come with it');
+    expect(complaint((u8) => u8.set([200], 0xa4))).toContain('in a volume it is not consistent');
+  });
+
+  it('damaged is read or complained about', () => {
+    const raw = inline(100);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(255), fc.nat(255)), { minLength: 1, maxLength: 4 }), (edits) => {
+        const bytes = bytesOf(raw);
+        for (const [at, value] of edits) bytes[at] = value;
+        try {
+          importFile(bytes, 'in.raw', { as: 'inode' });
+        } catch (error) {
+          if (!(error instanceof ScenarioError)) throw error;
+        }
+      }),
+      { numRuns: 40, seed: 6 },
+    );
+  });
+});
+
+function bytesOf(raw: Bytes): Uint8Array {
+  const out = new Uint8Array(raw.length);
+  raw.copyTo(out, 0);
+  return out;
+}
+
+/** A volume whose /f holds so many bytes. */
+function onVolumeOf(size: number): Image {
+  const lines = parseLane(['open -f /f', `pwrite -S 0x41 0 ${size}`, 'fsync'], { lane: 'CPU0' });
+  const input = { file: 'x', setup: [], lanes: [{ name: 'CPU0', lines }], after: [], freeBlocks: null };
+  const session = startSession(input, image, mkwriteConvert, ['delalloc']);
+  return saveImage(session, runSession(session).trace.end);
+}

@@ -194,6 +194,22 @@ msync(&(0x7f0000002000/0x2000)=nil, 0x2000, 0x1)
     expect(notes.join()).toContain('getpid has nothing to do with the volume');
   });
 
+  it('follow the working directory into the volume', () => {
+    const mount = (chdir: string): string =>
+      `syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./m\\x00', 0x0, &AUTO, ${chdir}, 0x0, &AUTO="$${IMAGE}")\n`;
+    const open = (path: string): string => `open(&AUTO='${path}\\x00', 0x2, 0x0)\n`;
+    expect(lanes(`${mount('0x0')}${open('./m/a')}${open('./a')}sync()\n`).CPU0).toEqual(['open /a', 'sync']);
+    expect(lanes(`${mount('0x0')}chdir(&AUTO='./m\\x00')\n${open('./a')}`).CPU0).toEqual(['open /a']);
+    expect(
+      lanes(`${mount('0x1')}mkdir(&AUTO='./d\\x00', 0x1ff)\nchdir(&AUTO='./d\\x00')\n${open('a')}`).CPU0,
+    ).toEqual(['mkdir -m 777 /d', 'open /d/a']);
+    expect(
+      lanes(
+        `${mount('0x1')}r0 = open(&AUTO='./d\\x00', 0x10000, 0x0)\nopenat(r0, &AUTO='./a\\x00', 0x0, 0x0)\n`,
+      ).CPU0,
+    ).toEqual(['open -r -D /d', 'open -r /d/a']);
+  });
+
   it('without MAP_FIXED are mapped elsewhere: no pointer leads there', () => {
     const text = `${O}mmap(&(0x7f0000001000/0x1000)=nil, 0x1000, 0x3, 0x1, r0, 0x0)\npipe(&(0x7f0000001000))\n`;
     expect(lanes(text).CPU0).toEqual(['open -f -m 777 /f', 'mmap -rw 0 4096']);

@@ -107,6 +107,75 @@ describe('a shell line', () => {
   });
 });
 
+describe('an xfstest', () => {
+  const SHORT =
+    'seq=`basename $0`\n_cleanup()\n{\n rm -f $tmp.*\n}\n_scratch_mkfs >> $seqres.full 2>&1 || _fail "x"\n' +
+    'f=$SCRATCH_MNT/foo\n( $XFS_IO_PROG -f -c "pwrite 0 5" -c "mmap -rw 0 4k" $f; sync ) &\nwait\n_scratch_cycle_mount\n';
+  const TEST = `#! /bin/bash
+# FS QA Test 999
+seq=\`basename $0\`
+seqres=$RESULT_DIR/$seq
+here=$(pwd)
+tmp=/tmp/$$
+status=1
+trap "_cleanup; exit \\$status" 0 1 2 3 15
+
+_cleanup()
+{
+	cd /
+	rm -f $tmp.*
+}
+
+. ./common/rc
+_supported_fs ext4
+_require_scratch
+rm -f $seqres.full
+_scratch_mkfs >> $seqres.full 2>&1 || _fail "mkfs failed"
+_scratch_mount || exit 1
+
+foo=$SCRATCH_MNT/foo
+$XFS_IO_PROG -f -c "pwrite -S 0xaa 0 1K" \\
+	-c "fsync" $foo | _filter_xfs_io
+mkdir -p $SCRATCH_MNT/dir
+mv $foo $SCRATCH_MNT/dir/bar
+_scratch_cycle_mount
+echo "after:"
+$XFS_IO_PROG -c "pread -v 0 16" $SCRATCH_MNT/dir/bar | _filter_xfs_io
+status=0
+exit
+`;
+
+  it('is read around what only sets it up', () => {
+    expect(imported(TEST, 'xfs_io').scenario.tasks.CPU0).toEqual([
+      'open -f /foo',
+      'pwrite -S 0xaa 0 1K',
+      'fsync',
+      'close',
+      'mkdir /dir',
+      'mv /foo /dir/bar',
+      '@remount',
+      'open /dir/bar',
+      'pread -v 0 16',
+    ]);
+  });
+
+  it('whose path is no path is refused there', () => {
+    expect(complaint('xfs_io -f -c fsync $@x\n', 'xfs_io')).toContain('1:20: the value of $@ is not known');
+    expect(imported("xfs_io -f -c fsync '$@x'\n", 'xfs_io').scenario.tasks.CPU0).toEqual([
+      "open -f '/$@x'",
+      'fsync',
+    ]);
+  });
+
+  it('damaged is read or complained about', () => survivesDamage([TEST, SHORT], 'xfs_io', {}, 1500));
+
+  it('that uses what the shell computed is refused there', () => {
+    expect(complaint('len=$(stat -c %s x)\nxfs_io -f -c "pwrite 0 $len" /mnt/f\n', 'xfs_io')).toBe(
+      '2:24: the value of $len is not known (set it above: len=…)',
+    );
+  });
+});
+
 describe('commands alone', () => {
   it('are a lane on /f, actors and comments too', () => {
     const { scenario, notes } = imported('# why\npwrite 0 5\nprint\n@flush\n', 'xfs_io');
@@ -159,13 +228,14 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ["xfs_io -c 'pwrite 0 1 /mnt/f", '1:11', "' is not closed"],
   ['xfs_io -c "pwrite 0 1 /mnt/f', '1:11', '" is not closed'],
   ['xfs_io -c "pwrite 0 $len" /mnt/f', '1:21', 'value of $len is not known'],
-  ['xfs_io -c "pwrite 0 $(wc -c x)" /mnt/f', '1:21', 'would compute this'],
-  ['xfs_io -c "pwrite 0 `cat x`" /mnt/f', '1:21', 'would compute this'],
+  ['xfs_io -c "pwrite 0 $(wc -c x)" /mnt/f', '1:21', 'is not known'],
+  ['xfs_io -c "pwrite 0 `cat x`" /mnt/f', '1:21', 'is not known'],
+  ['xfs_io -c "pwrite 0 $(cat x" /mnt/f', '1:21', 'would compute this'],
   ["xfs_io -c 'pwrite 0 1' /mnt/*", '1:29', '* outside quotes'],
   ["for i in 1 2; do xfs_io -c 'pwrite 0 1' /mnt/f; done", '1:1', 'for is not followed'],
   ["if true; then xfs_io -c 'pwrite 0 1' /mnt/f; fi", '1:1', 'if is not followed'],
   ["f() { xfs_io -c 'pwrite 0 1' /mnt/f; }", '1:2', 'unexpected "("'],
-  ["xfs_io -c 'pwrite 0 1' /mnt/f || exit 1", '1:31', '|| runs'],
+  ["xfs_io -c 'pwrite 0 1' /mnt/f || rm x", '1:31', '|| runs'],
   ["xfs_io -c 'pwrite 0 1' /mnt/f | frobnicate", '1:33', 'after |'],
   ["xfs_io -c 'pwrite 0 1' /mnt/f >", '1:31', '> without a name'],
   ['xfs_io -f /mnt/f < cmds\nxfs_io -c fsync /mnt/f', '1:18', 'input from a file'],

@@ -14,6 +14,7 @@ import { whyNoKernel } from '../../src/cli/kernel/referee.ts';
 import { loadScenarios } from '../../src/cli/scenarioFiles.ts';
 import { mkwriteConvert } from '../../src/designs/mkwrite-convert.ts';
 import { cProgram } from '../../src/formats/cProgram.ts';
+import { goldenOutput } from '../../src/formats/golden.ts';
 import { xfsIoScript } from '../../src/formats/xfsIoOut.ts';
 import { runSession } from '../../src/scenario/run.ts';
 import type { Scenario } from '../../src/scenario/schema.ts';
@@ -135,3 +136,34 @@ describe.skipIf(refused !== undefined || !hasTool('xfs_io'))(
     );
   },
 );
+
+describe.skipIf(refused !== undefined || !hasTool('xfs_io'))('xfs_io prints what run --golden says', () => {
+  const names = [
+    'map-without-store',
+    'falloc-then-write',
+    'truncate-around-60',
+    'store-past-eof-then-grow',
+    'store-sync-store',
+  ];
+  it.each(loadScenarios(names).map((scenario) => [scenario.name, scenario] as const))(
+    '%s',
+    (_name, scenario) => {
+      const mountPoint = join(folder, 'mnt');
+      const lanes = { ...scenario, after: [] };
+      const session = startSession(lanes, imageOf(scenario), mkwriteConvert, ['delalloc']);
+      const wanted = goldenOutput(lanes, runSession(session).tasks).split('\n').slice(1).join('\n');
+      const [lane] = scenario.lanes;
+      writeFileSync(
+        join(folder, 'setup.sh'),
+        xfsIoScript({ ...lanes, setup: [], lanes: [{ ...lane!, lines: scenario.setup }] }, { mountPoint }),
+      );
+      writeFileSync(join(folder, 'lane.sh'), xfsIoScript({ ...lanes, setup: [] }, { mountPoint }));
+      const out = mounted(scenario, 'sh "$FOLDER/setup.sh" > /dev/null; sh "$FOLDER/lane.sh" 2>&1');
+      const filtered = out.replaceAll(
+        /^[0-9.]+ \w+, \d+ ops; .*$/gm,
+        'XXX Bytes, X ops; XX:XX:XX.X (XXX YYY/sec and XXX ops/sec)',
+      );
+      expect(filtered).toBe(wanted);
+    },
+  );
+});

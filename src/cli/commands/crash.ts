@@ -7,11 +7,13 @@ import {
   crashToken,
   stateAt,
 } from '../../compare/crash.ts';
+import type { Violation } from '../../compare/race.ts';
 import { crashImage } from '../../crash/image.ts';
 import { reachText } from '../../explore/explore.ts';
 import { crashDiagram } from '../../report/crashText.ts';
-import { mountLabel } from '../../scenario/schema.ts';
+import { expectationOf, mountLabel } from '../../scenario/schema.ts';
 import type { Session } from '../../scenario/session.ts';
+import { cellTests, TEST_FORMAT_OPTION } from '../cellTests.ts';
 import { defineCommand } from '../command.ts';
 import { blaming } from '../designFile.ts';
 import { designOf, mountNamed } from '../designOption.ts';
@@ -62,6 +64,7 @@ export default defineCommand({
       value: 'FILE',
       summary: 'the volume as the first failure leaves it, before recovery, its log for e2fsck or a mount',
     },
+    format: TEST_FORMAT_OPTION,
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: [
@@ -107,6 +110,12 @@ export default defineCommand({
           ),
         })),
       });
+    } else if (options.format !== 'text') {
+      const ids = crasher.invariants.map(({ id }) => id);
+      const recorded = expectationOf(scenario!, design.id, mount, 'crash');
+      const story = (violation: Violation): string =>
+        crashDiagram(cell, violation, told.find((each) => each.violation === violation)!.story);
+      ctx.verbatim(cellTests(options.format, cell, ids, recorded, story));
     } else {
       for (const { violation, story } of told) ctx.out(`${crashDiagram(cell, violation, story)}\n`);
       const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;

@@ -1,9 +1,11 @@
 import { minimalScenario, scenarioFile } from '../../compare/minimal.ts';
 import { reachText } from '../../explore/explore.ts';
+import { INVARIANTS } from '../../invariants/index.ts';
 import { isLockdep, lockdepSplats } from '../../report/lockdep.ts';
-import { mountLabel } from '../../scenario/schema.ts';
+import { expectationOf, mountLabel } from '../../scenario/schema.ts';
 import { startSession } from '../../scenario/session.ts';
 import { runCells } from '../cells.ts';
+import { cellTests, TEST_FORMAT_OPTION } from '../cellTests.ts';
 import { defineCommand } from '../command.ts';
 import { designOf, mountNamed } from '../designOption.ts';
 import { EXIT } from '../errors.ts';
@@ -63,6 +65,7 @@ export default defineCommand({
       summary: 'pct: the depth of the bugs looked for',
     },
     seed: { type: 'integer', value: 'N', min: 0, summary: 'for pct and random' },
+    format: TEST_FORMAT_OPTION,
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: ['explore store-beside-growing-write --design mkwrite-convert'],
@@ -97,8 +100,16 @@ export default defineCommand({
       return JSON.stringify(scenarioFile(least, mount), null, 2);
     };
     const splats = lockdepSplats(searched.lockOrder!, `design ${design.id}, scenario ${scenario!.name}`);
+    const { format } = options;
     if (options.json) ctx.json({ schemaVersion: 1, ...cell, lockdep: splats });
-    else {
+    else if (format !== 'text') {
+      const ids = [...INVARIANTS.map(({ id }) => id), 'no-deadlock'];
+      const session = startSession(scenario!, imageOf(scenario!), design, mount);
+      const recorded = expectationOf(scenario!, design.id, mount);
+      ctx.verbatim(
+        cellTests(format, cell, ids, recorded, (violation) => storyText(session, cell, violation)),
+      );
+    } else {
       const session = startSession(scenario!, imageOf(scenario!), design, mount);
       for (const violation of cell.violations) {
         ctx.out(`${storyText(session, cell, violation)}\n`);
@@ -110,7 +121,7 @@ export default defineCommand({
       ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${reachText(cell.reach)})`);
     }
     const never = cell.unreached.join(', ');
-    if (never !== '' && !options.json) ctx.out(`no schedule seen reaches ${never}`);
+    if (never !== '' && !options.json && format === 'text') ctx.out(`no schedule seen reaches ${never}`);
     const differs = cell.verdict === 'violates' || never !== '' || splats.some(isLockdep);
     if (cell.verdict === 'inconclusive' && !splats.some(isLockdep)) return EXIT.budget;
     return differs ? EXIT.differs : EXIT.ok;

@@ -10,7 +10,7 @@ import { shownPath } from '../scenarioFiles.ts';
 export default defineCommand({
   about:
     'Makes a scenario, which race and run take, of what others exchange: shell lines with xfs_io or its commands alone, ' +
-    'the operations that fsx saves (.fsxops), a syzkaller program. What cannot be emulated is refused with its line and ' +
+    'the operations that fsx saves (.fsxops), a syzkaller program, one raw inode of an inline file. What cannot be emulated is refused with its line and ' +
     'column; what is taken differently is said on stderr and in the scenario. FILE - is stdin.',
   operands: ['FILE'],
   options: {
@@ -51,7 +51,7 @@ export default defineCommand({
     for (const note of notes) ctx.say(`note: ${note}`);
     if (image !== null) {
       if (options.out === undefined)
-        throw new UsageError('the program brings an image, which goes beside the scenario: give -o OUT.json');
+        throw new UsageError('it brings an image, which goes beside the scenario: give -o OUT.json');
       const beside = `${basename(options.out).replace(/\.json$/, '')}.img.gz`;
       writeFileSync(join(dirname(options.out), beside), gzipSync(image, { level: 9 }));
       scenario.image = { file: beside };

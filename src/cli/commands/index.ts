@@ -61,7 +61,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'exec', summary: 'run a script on an image and save it', load: () => import('./exec.ts') },
   {
     name: 'import',
-    summary: 'a scenario from xfs_io lines, fsx operations or a syzkaller program',
+    summary: 'a scenario from xfs_io lines, fsx operations, a syzkaller program, an inode',
     load: () => import('./import.ts'),
   },
   {

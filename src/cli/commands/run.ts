@@ -32,6 +32,10 @@ export default defineCommand({
       summary: 'write the image that an unmount at the end leaves',
     },
     format: FORMAT_OPTION,
+    golden: {
+      type: 'flag',
+      summary: 'what xfs_io prints for the same lines, filtered as in xfstests’ .out files',
+    },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
   examples: [

@@ -271,7 +271,7 @@ class Importer {
   private inVolume(text: string): string | null {
     const parts = text.split('/').filter((part) => part !== '' && part !== '.');
     if (parts.includes('..')) return null;
-    if (text.startsWith('/')) return this.mountDir !== null && text.startsWith('/tmp/') ? null : null;
+    if (text.startsWith('/')) return null;
     if (this.cwd !== null) return `${this.cwd === '/' ? '' : this.cwd}/${parts.join('/')}`;
     if (this.mountDir !== null && parts[0] === this.mountDir) return `/${parts.slice(1).join('/')}`;
     return null;
@@ -386,6 +386,12 @@ class Importer {
 
   useFile(call: Call, number: number): void {
     this.lane.use(call.at, number, this.fds[number]!);
+  }
+
+  chdir(call: Call): void {
+    const path = this.path(call.args[0], call);
+    if (path === null) this.leaveOut(call, 'goes nowhere in the volume');
+    else this.cwd = path === '/' ? path : path.replace(/\/+$/, '');
   }
 
   leaveOut(call: Call, why: string): void {
@@ -681,7 +687,9 @@ function write(on: CallReader, fd: number, position: number | null): void {
     to.on(call, fd, `pwrite -m ${to.fileOffset(vma, pointer!.address!)}${block} ${at} ${count}`);
   } else if (count === 0) to.on(call, fd, `pwrite ${at} 0`);
   else {
-    const given = pointer?.arg == null ? new Uint8Array(0) : bytesOf(pointer.arg).bytes;
+    const { bytes: given, guessed } =
+      pointer?.arg == null ? { bytes: new Uint8Array(0), guessed: false } : bytesOf(pointer.arg);
+    if (guessed) to.say(call.at, 'numbers in what it writes are taken as 8 bytes');
     if (count > MAX_STORE)
       return to.refuse(on.at(2), `a write of ${count} bytes`, `at most ${MAX_STORE} bytes`);
     // What lies behind the given bytes is what was there: zeros, in memory nobody wrote.
@@ -943,10 +951,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       on.to.line(on.call, `getfattr -n ${quotePath(xattrName(on))} ${quotePath(on.to.file(fd).path)}`),
     ),
   fstat: file('stat'),
-  chdir: (on) => {
-    if (on.to.path(on.arg(0), on.call) !== null)
-      return on.to.refuse(on.call.at, 'chdir inside the volume', 'write whole paths');
-  },
+  chdir: (on) => on.to.chdir(on.call),
   ioctl: (on) =>
     on.onFile(0, (fd) => {
       const request = on.big(1);
