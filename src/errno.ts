@@ -39,6 +39,7 @@ export const ERRNO = {
   EUCLEAN: 117,
 } as const;
 
+/** Name of an errno. */
 export type Errno = keyof typeof ERRNO;
 
 /** A failed result. Frozen and shared, one per errno, so that it may sit in state and compare by identity. */
@@ -46,6 +47,7 @@ export interface KernelError {
   readonly errno: Errno;
 }
 
+/** A value, or an error of the kernel, which is a value as well. */
 export type Result<T> = T | KernelError;
 
 const errors = new Map<Errno, KernelError>();
@@ -53,10 +55,12 @@ const errors = new Map<Errno, KernelError>();
 /** The one `KernelError` of this errno. */
 export function err(errno: Errno): KernelError {
   let value = errors.get(errno);
+  if (value === undefined && !Object.hasOwn(ERRNO, errno)) throw new RangeError(`there is no errno ${errno}`);
   if (value === undefined) errors.set(errno, (value = Object.freeze({ errno })));
   return value;
 }
 
+/** Is this result an error? */
 export function isErr(value: unknown): value is KernelError {
   return typeof value === 'object' && value !== null && 'errno' in value;
 }

@@ -31,6 +31,7 @@ export function volumes(): fc.Arbitrary<MkfsOptions> {
   });
 }
 
+/** What lines an arbitrary lane may have. */
 export interface LaneOptions {
   /** The file; it must be there. Default `/f`. */
   readonly path?: string;
@@ -90,6 +91,7 @@ export class FileModel {
 /** One thing done to the file, in the lab and in the model. */
 export type FileCommand = fc.Command<FileModel, Lab>;
 
+/** What commands of a model-based test do. */
 export interface FileCommandOptions {
   /** Default `/f`. */
   readonly path?: string;

@@ -53,6 +53,7 @@ export type InlineVerdict =
   | 'done'
   | { readonly errno: import('./errno.ts').Errno };
 
+/** Where shared code asks a design; see the functions of the kernel that each stands for. */
 export interface Hooks {
   /** Before mmap_lock is taken by mmap(2). No such hook in the kernel. */
   preMmap(k: Kernel, vma: VmaView): Op<Result<void>>;

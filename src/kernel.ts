@@ -13,10 +13,11 @@ import { FINDINGS, type FindingId, findingNumber } from './state/findings.ts';
 import type { Rec } from './state/tables.ts';
 import { tableIndex } from './state/tables.ts';
 import type { World } from './state/world.ts';
-import type { Tracked, Tracker } from './task.ts';
+import type { Op, Tracked, Tracker } from './task.ts';
 import type { Geometry } from './volume/geometry.ts';
 import type { Image } from './volume/image.ts';
 
+/** Bytes of a page, whatever the block size. */
 export const PAGE_SIZE = 4096;
 
 /** Options of the mount, constant for a run. */
@@ -53,6 +54,8 @@ export interface KernelSetup {
   readonly powerFails?: boolean;
   /** A lane is the flusher; left out: nobody waits for one. */
   readonly flusher?: FlusherSetup;
+  /** What an allocation does that `@direct-reclaim` chose. Above the page cache, as mm/ calls shrinkers. */
+  readonly directReclaim?: (k: Kernel) => Op<void>;
 }
 
 /** What a flusher lane needs to know. */
@@ -72,6 +75,7 @@ interface Shared {
   readonly reached: Set<string>;
 }
 
+/** The facade `k` that every op is handed. */
 export class Kernel implements Tracked {
   readonly setup: KernelSetup;
   readonly world: World;
@@ -213,6 +217,21 @@ export class Kernel implements Tracked {
     if (task.failAlloc > 0) return false;
     this.reach('allocation-failed');
     return true;
+  }
+
+  /** Does this allocation of memory reclaim? The one that `@direct-reclaim` chose does. Inside a step. */
+  allocReclaims(): boolean {
+    const task = this.taskRecord(this.task);
+    if (task.reclaimAlloc === 0) return false;
+    task.reclaimAlloc--;
+    return task.reclaimAlloc === 0;
+  }
+
+  /** What the allocation does that `allocReclaims` said yes to. */
+  directReclaim(): Op<void> {
+    const { directReclaim } = this.setup;
+    if (directReclaim === undefined) throw new Error('this kernel was made without direct reclaim');
+    return directReclaim(this);
   }
 
   // ---- saying what happened; inside a step

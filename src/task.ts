@@ -15,6 +15,7 @@
  */
 import type { LockRef } from './locks/lock.ts';
 
+/** A function of the kernel: a generator of requests, run with `yield*` or `call`. */
 export type Op<T = void> = Generator<Request<unknown>, T, unknown>;
 
 export type LockMode = 'shared' | 'exclusive';
@@ -151,10 +152,13 @@ export class ForgottenYield extends Error {
   override readonly name = 'ForgottenYield';
 }
 
+const MAKERS = /\/(task|locks\/lock|device\/journal)\.(ts|js):/;
+
 /** The error for a request that was made and never run. */
 export function forgotten(request: Request<unknown>): ForgottenYield {
   const frames = request.site?.stack?.split('\n').slice(1) ?? [];
-  const line = frames.find((frame) => !/\/task\.(ts|js)/.test(frame) && /[\w)]:\d+:\d+/.test(frame));
+  // Whoever made it by `lock`, `journalStart` and their like is the one to be told.
+  const line = frames.find((frame) => !MAKERS.test(frame) && /[\w)]:\d+:\d+/.test(frame));
   const where = line?.trim().replace(/^at /, '') ?? 'run again with sites on to see the line';
   return new ForgottenYield(`'${request.label}' was made and never run: did you forget yield* at ${where}?`);
 }

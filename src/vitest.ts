@@ -83,6 +83,7 @@ function labHolds(lab: Lab, id: string | null): Answer {
 const holds = (received: unknown, id: string | null, matcher: string): Answer =>
   received instanceof Lab ? labHolds(received, id) : raceHolds(cellsOf(received, matcher), id);
 
+/** The matchers, for `expect.extend`; importing `ext4lab/vitest` does that already. */
 export const matchers = {
   /** On a lab: now. On a race or a cell: at every step of every schedule. */
   toHaveNoDirtyFolioOnInlineInode(received: unknown, strength: Strength = 'strict'): Answer {

@@ -135,6 +135,7 @@ function copyRange(u8: Uint8Array, from: number, to: number): Uint8Array {
   return copy;
 }
 
+/** Bytes that never change: a private buffer, hashed, shared between states. */
 export class Bytes {
   /** The content, exactly; stale when `#store` has gone on to another version. A slice looks into its parent's. */
   #u8: Uint8Array;

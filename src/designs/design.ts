@@ -5,6 +5,7 @@
 import type { Hooks } from '../hooks.ts';
 import type { LockId } from '../locks/lock.ts';
 
+/** A design: what it is called and promises, and its hooks over those of another one. */
 export interface Design {
   /** `mkwrite-convert`: what tables, tokens and fixtures call it. */
   readonly id: string;

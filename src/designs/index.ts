@@ -18,6 +18,7 @@ import { noConversion } from './no-conversion.ts';
 import { pageCacheConvert } from './page-cache-convert.ts';
 import { preMmap } from './pre-mmap.ts';
 
+/** Every design, in the order of the tables: what was, what is, what was proposed, ours. */
 export const DESIGNS: readonly Design[] = [
   noConversion,
   mkwriteConvert,

@@ -11,6 +11,7 @@ export {
   getInodeWriteAccess,
   journalStart,
   journalStop,
+  tryJournalStart,
   updateFsyncTrans,
 } from '../device/journal.ts';
 // ---- ops: a step, a wait, a function of the kernel that is called; results as values

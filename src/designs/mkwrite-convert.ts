@@ -9,7 +9,7 @@
  */
 
 import { removeDelayed } from '../balloc/mapBlocks.ts';
-import { journalStart, journalStop } from '../device/journal.ts';
+import { journalStop, tryJournalStart } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { InlineVerdict } from '../hooks.ts';
 import { convertInlineDataToExtent, destroyInline, fillInlineFolio } from '../inline/ops.ts';
@@ -29,7 +29,8 @@ import { type Design, defineDesign } from './design.ts';
 export function* destroyAtWritepages(k: Kernel, ino: number): Op<InlineVerdict> {
   const inline = yield* step(k, 'ext4_has_inline_data?', () => hasInlineData(k, ino));
   if (!inline) return 'blocks';
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   const bug = yield* step(k, 'BUG_ON(MAY_INLINE_DATA)', () =>
     k.bugOn('writepages-may-inline', k.inode(ino).mayInline),
   );

@@ -39,6 +39,7 @@ const faultDoesNothing = {
   },
 };
 
+/** mmap-convert-write: the first version of the patch, which converts only what may be written through now. */
 export const mmapConvertWrite: Design = defineDesign(mkwriteConvert, {
   ...common,
   id: 'mmap-convert-write',

@@ -21,6 +21,7 @@
  * it a lane.
  */
 import type { Bytes } from '../bytes/bytes.ts';
+import { err, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { jbd2Handle, journalDone, lockEffect } from '../locks/lock.ts';
 import { FROZEN, type LoggedTransaction, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
@@ -39,15 +40,43 @@ export function journalStart(k: Kernel): Request<void> {
     k,
     'jbd2_journal_start',
     () => mayStart(k),
-    () => {
-      k.warnOn('start-while-frozen', k.journal.frozen === FROZEN.complete);
-      const task = k.taskRecord(k.task);
-      task.handle++;
-      if (task.handle > 1 || !k.hasJournal) return;
-      k.journal.updates |= 1 << k.task;
-      if (k.sink.listen !== null) k.emit(lockEffect('acquire', jbd2Handle, 'shared'));
-    },
+    () => startHandle(k),
   );
+}
+
+/**
+ * `journalStart` of a caller that goes on without a handle. The others are never told no: what they do then is not
+ * modelled.
+ * @returns ENOMEM, where `@fail-handle` chose this start; one that nests allocates nothing
+ * @locks   jbd2_handle (read)
+ * @source  fs/jbd2/transaction.c jbd2__journal_start (new_handle)
+ */
+export function tryJournalStart(k: Kernel): Request<Result<void>> {
+  return waitFor(
+    k,
+    'jbd2_journal_start',
+    () => mayStart(k),
+    (): Result<void> => (newHandleFails(k) ? err('ENOMEM') : startHandle(k)),
+  );
+}
+
+function newHandleFails(k: Kernel): boolean {
+  const task = k.taskRecord(k.task);
+  if (task.failHandle === 0 || task.handle > 0 || !k.hasJournal) return false;
+  task.failHandle--;
+  if (task.failHandle > 0) return false;
+  k.reach('handle-failed');
+  return true;
+}
+
+/** Inside a step. */
+function startHandle(k: Kernel): void {
+  k.warnOn('start-while-frozen', k.journal.frozen === FROZEN.complete);
+  const task = k.taskRecord(k.task);
+  task.handle++;
+  if (task.handle > 1 || !k.hasJournal) return;
+  k.journal.updates |= 1 << k.task;
+  if (k.sink.listen !== null) k.emit(lockEffect('acquire', jbd2Handle, 'shared'));
 }
 
 /**

@@ -161,6 +161,24 @@ export const LOCK_OWNER: number = wordOf('lock', 'owner');
 export const LOCK_READERS: number = wordOf('lock', 'readers');
 export const LOCK_WAITERS: number = wordOf('lock', 'waiters');
 
+/** What `call` was given makes no generator: a hook written as a plain function, say. */
+export class NotAnOp extends Error {
+  override readonly name = 'NotAnOp';
+  constructor(frame: string) {
+    super(`${frame} is no op: a hook that answers an Op is a generator (*name(k, …) { … })`);
+  }
+}
+
+/** Op code wrote a record between two of its requests. It runs once for many states, so the others never see that. */
+export class WroteOutside extends Error {
+  override readonly name = 'WroteOutside';
+  constructor() {
+    super(
+      'a record was written outside a step: state is read and written inside step(k, …, () => { … }), never between',
+    );
+  }
+}
+
 /** Generators that are kept alive at the tip of their frame; the others are fed again when needed. */
 const LIVE_MAX = 4096;
 
@@ -223,6 +241,7 @@ export class Automaton {
 
   #enter(task: number, frame: Frame): Node {
     const op = frame.make();
+    if (typeof op?.next !== 'function') throw new NotAnOp(frame.name);
     const z: readonly [number, number] =
       frame.caller === null ? mixed([task, task], 'lane') : mixed([frame.caller.z1, frame.caller.z2], 'call');
     const answer = this.#resume(op, undefined, () => this.#again(frame, []));
@@ -285,11 +304,15 @@ export class Automaton {
   /** Runs op code up to its next request. On a forgotten `yield*`, `again` runs it once more with sites on. */
   #resume(op: Op<unknown>, value: unknown, again: () => void): IteratorResult<Request<unknown>, unknown> {
     const { tracker } = this.kernels[0]!;
+    const { world } = this;
+    const mark = world.logLength;
     try {
       const answer = op.next(value);
       if (tracker.pending !== null) throw forgotten(tracker.pending);
+      if (world.logging && world.logLength !== mark) throw new WroteOutside();
       return answer;
     } catch (error) {
+      if (world.logging) world.undo(mark);
       tracker.pending = null;
       if (!(error instanceof ForgottenYield) || tracker.sites) throw error;
       tracker.sites = true;

@@ -34,7 +34,7 @@ import { BH } from '../state/tables.ts';
 import type { Op, Request } from '../task.ts';
 import { call, step } from '../task.ts';
 import { insert } from '../volume/extent.ts';
-import { convertInlineDataToExtent, destroyInlineData, readInlineFolio } from './ops.ts';
+import { assertXattrSem, convertInlineDataToExtent, destroyInlineData, readInlineFolio } from './ops.ts';
 
 export type Flush = (ino: number) => Op<void>;
 
@@ -175,6 +175,7 @@ function writeOffTree(k: Kernel, ino: number, block: number): void {
  */
 function becomeBlock(k: Kernel, ino: number, block: number): void {
   k.reach('ext4_destroy_inline_data');
+  assertXattrSem(k, ino);
   destroyInlineData(k, ino);
   const root = insert(iData(k, ino), 0, block, 1, false);
   if (root === 'full') return;

@@ -16,8 +16,8 @@ import {
   dirtyMetadata,
   getInodeWriteAccess,
   getWriteAccess,
-  journalStart,
   journalStop,
+  tryJournalStart,
 } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_SIZE } from '../inode/layout.ts';
@@ -25,7 +25,7 @@ import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
-import { iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
+import { holds, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
 import { blockCommitWrite, blockWriteBegin, daGetBlockPrep, getBlockCreate } from '../pagecache/buffers.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from '../pagecache/folio.ts';
 import { BH } from '../state/tables.ts';
@@ -60,11 +60,20 @@ export function inlineBytes(k: Kernel, ino: number, length: number): Bytes {
 }
 
 /**
+ * Inside a step: what changes inline data is often one step here, so that nobody could notice a lock that is not there.
+ * Said as lockdep_assert_held_write would.
+ */
+export function assertXattrSem(k: Kernel, ino: number): void {
+  k.warnOn('inline-write-unlocked', !holds(k, xattrSem(ino)));
+}
+
+/**
  * Inside a step, under xattr_sem exclusive, with a handle.
  * @source fs/ext4/inline.c ext4_write_inline_data
  */
 export function writeInlineData(k: Kernel, ino: number, pos: number, data: Bytes): void {
   if (k.sb.shutdown) return;
+  assertXattrSem(k, ino);
   const place = placeOf(k, ino);
   if (k.bugOn('write-inline-no-off', place.inlineOff === 0)) return;
   if (k.bugOn('write-inline-beyond', pos + data.length > place.inlineSize)) return;
@@ -122,6 +131,7 @@ export function* prepareInlineData(k: Kernel, ino: number, length: number): Op<R
     const found = findInlineDataNolock(k, ino);
     if (isErr(found)) return found;
     if (!k.hooks.stillInline(k, ino)) return err('ENOSPC');
+    assertXattrSem(k, ino);
     return k.inode(ino).inlineOff !== 0 ? updateInlineData(k, ino, length) : createInlineData(k, ino, length);
   });
   yield* unlock(k, xattrSem(ino));
@@ -156,6 +166,7 @@ export function destroyInlineData(k: Kernel, ino: number): void {
 export function destroyInlineDataNolock(k: Kernel, ino: number) {
   return locked(k, iDataSem(ino), 'exclusive', 'ext4_destroy_inline_data', () => {
     k.reach('ext4_destroy_inline_data');
+    assertXattrSem(k, ino);
     destroyInlineData(k, ino);
   });
 }
@@ -213,7 +224,8 @@ export type InlineBegin = 'inline' | 'blocks' | 'converted';
  * @source  fs/ext4/inline.c ext4_da_write_inline_data_begin
  */
 export function* daWriteInlineDataBegin(k: Kernel, ino: number, end: number): Op<Result<InlineBegin>> {
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   const prepared = yield* call(k, 'ext4_prepare_inline_data', () => prepareInlineData(k, ino, end));
   if (isErr(prepared)) {
     yield* journalStop(k);
@@ -297,7 +309,8 @@ export function* tryToWriteInlineData(k: Kernel, ino: number, end: number): Op<R
     () => end <= maxInlineSize(k, ino),
   );
   if (fits) {
-    yield* journalStart(k);
+    const started = yield* tryJournalStart(k);
+    if (isErr(started)) return started;
     const prepared = yield* call(k, 'ext4_prepare_inline_data', () => prepareInlineData(k, ino, end));
     if (!isErr(prepared)) return yield* grabInlineFolio(k, ino);
     yield* journalStop(k);
@@ -320,7 +333,8 @@ export function* convertInlineDataToExtent(k: Kernel, ino: number): Op<Result<vo
     return false;
   });
   if (!inline) return;
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, 0));
   if (isErr(got)) {
     yield* journalStop(k);
@@ -432,7 +446,8 @@ export function* convertInlineData(
     const still = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
     if (!still) return;
   }
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   yield* lock(k, xattrSem(ino));
   const inline = yield* step(k, 'still inline?', () => hasInlineData(k, ino));
   let ret: Result<void> = undefined;
@@ -446,23 +461,29 @@ export function* convertInlineData(
 
 /** @source fs/ext4/inline.c ext4_convert_inline_data_nolock */
 function* convertInlineDataNolock(k: Kernel, ino: number): Op<Result<void>> {
-  const saved = yield* step(k, 'ext4_read_inline_data', () =>
-    k.allocFails() ? null : inlineBytes(k, ino, k.inode(ino).inlineSize),
-  );
+  let saved: Bytes | 'reclaim' | null = 'reclaim';
+  while (saved === 'reclaim') {
+    saved = yield* step(k, 'ext4_read_inline_data', () => {
+      if (k.allocReclaims()) return 'reclaim';
+      return k.allocFails() ? null : inlineBytes(k, ino, k.inode(ino).inlineSize);
+    });
+    if (saved === 'reclaim') yield* call(k, '__alloc_pages_direct_reclaim', () => k.directReclaim());
+  }
   if (saved === null) return err('ENOMEM');
+  const bytes = saved;
   yield* destroyInlineDataNolock(k, ino);
   const mapped = yield* call(k, 'ext4_map_blocks', () =>
     mapBlocks(k, ino, 0, { create: true, unwritten: false }),
   );
   if (isErr(mapped) || mapped.state !== 'mapped') {
-    yield* step(k, 'ext4_restore_inline_data', () => restoreInlineData(k, ino, saved));
+    yield* step(k, 'ext4_restore_inline_data', () => restoreInlineData(k, ino, bytes));
     return isErr(mapped) ? mapped : err('EIO');
   }
   const { block } = mapped;
   yield* step(k, 'sb_getblk; memcpy', () => {
     k.reach('ext4_convert_inline_data_nolock');
     getWriteAccess(k, block);
-    setBuffer(k, block, Bytes.zero(k.blockSize).splice(0, saved));
+    setBuffer(k, block, Bytes.zero(k.blockSize).splice(0, bytes));
     dirtyMetadata(k, block, ino);
   });
 }
@@ -490,7 +511,8 @@ export function restoreInlineData(k: Kernel, ino: number, saved: Bytes): void {
  * @source  fs/ext4/inline.c ext4_inline_data_truncate
  */
 export function* inlineDataTruncate(k: Kernel, ino: number): Op<Result<boolean>> {
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   yield* lock(k, xattrSem(ino));
   const inline = yield* step(k, 'ext4_has_inline_data?', () => hasInlineData(k, ino));
   let ret: Result<boolean> = inline;

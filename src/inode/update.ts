@@ -251,7 +251,7 @@ export function forget(k: Kernel, ino: number): void {
   inode.newEntryDir = inode.lastAllocGroup = 0;
   inode.beforeBdev = false;
   inode.holeEnd = 0;
-  inode.syncTxOfIget = false;
+  inode.syncTxOfIget = inode.dontCache = false;
   inode.iData = null;
   inode.delayed = inode.prealloc = null;
   inode.orderedWrite = false;

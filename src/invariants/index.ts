@@ -4,6 +4,7 @@ import { bugOn, pending, settled, strict } from './inline.ts';
 import type { Invariant } from './invariant.ts';
 import { fsError, handleBalance, warnOn } from './kernel.ts';
 
+/** All of them, the user's own first; the order is that of every listing. */
 export const INVARIANTS: readonly Invariant[] = [
   strict,
   settled,
@@ -22,6 +23,7 @@ export const INVARIANTS: readonly Invariant[] = [
   fsError,
 ];
 
+/** The invariant of that name; undefined for an unknown one. */
 export function invariantById(id: string): Invariant | undefined {
   return INVARIANTS.find((invariant) => invariant.id === id);
 }

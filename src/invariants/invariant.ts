@@ -4,6 +4,7 @@
  */
 import type { Kernel } from '../kernel.ts';
 
+/** Something that must hold, with its reason. */
 export interface Invariant {
   readonly id: string;
   /** One sentence for the listing. */

@@ -22,6 +22,7 @@ export interface ByteRun {
   readonly after: string;
 }
 
+/** One field of one record, or the bytes of one, before and after. */
 export interface FieldDiff {
   readonly table: TableName;
   /** As the snapshot has it: `12`, `12,0`. */

@@ -49,6 +49,7 @@ const WORDS: Readonly<Record<Errno, string>> = {
 /** Signals that a load or a store gets instead of an errno. */
 const SIGNALS = { SIGBUS: 'bus error', SIGSEGV: 'segmentation fault' } as const;
 
+/** An errno, or the signal that a fault raised. */
 export type FsErrorCode = Errno | keyof typeof SIGNALS;
 
 /** `ENOENT: no such file or directory, open '/nope'`: fields and message as node:fs has them. */

@@ -40,6 +40,7 @@ function timespecOf(time: number | Date): Timespec {
   return { sec, nsec: Math.round((seconds - sec) * 1e6) * 1000 };
 }
 
+/** `lab.fs`: the calls of `node:fs` that end in `Sync`, and a few that node does not have. */
 export class LabFs {
   /** The same, asynchronously: each call runs at once and answers with a promise. */
   readonly promises: FsPromises;

@@ -28,6 +28,7 @@ export interface Span {
   readonly position?: Position;
 }
 
+/** An open file, in the shape of node's `FileHandle`, without promises. */
 export class FileHandle {
   /** A number as node has it: the smallest that was free when the file was opened. */
   readonly fd: number;

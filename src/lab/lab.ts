@@ -30,6 +30,7 @@ import { OpenFiles, type OpenMemory } from './openFiles.ts';
 import { designNamed, type Lanes, type Race, type RaceOptions, race } from './race.ts';
 import { type BlockView, type FolioView, type InodeView, viewBlock, viewFolio, viewInode } from './views.ts';
 
+/** What a lab starts from. */
 export interface LabOptions {
   /** A fresh volume; default: 8 MiB of 4096-byte blocks with 256-byte inodes and a journal. */
   readonly mkfs?: MkfsOptions;
@@ -74,6 +75,7 @@ export function createLab(options: LabOptions = {}): Lab {
 const fresh = (options: MkfsOptions = {}): Image =>
   mkfsImage({ ...options, features: ['has_journal', ...(options.features ?? [])] });
 
+/** A volume, a design and a program: what `createLab` makes. */
 export class Lab {
   /** The program's calls, in the shape of node:fs. */
   readonly fs: LabFs;

@@ -12,6 +12,7 @@ import { FsError, outOfRange } from './errors.ts';
 /** What may be done with the memory: `r`, `w` or `rw`. */
 export type Protection = 'r' | 'w' | 'rw';
 
+/** What mmap(2) is asked for; what is left out is a shared mapping of the whole file, for reading and writing. */
 export interface MmapOptions {
   /** Bytes; the last page is mapped whole. */
   readonly length: number;
@@ -23,6 +24,7 @@ export interface MmapOptions {
   readonly flags?: 'shared' | 'private';
 }
 
+/** A mapping: loads and stores, each of which may fault. */
 export class Mapping {
   readonly length: number;
   /** Where in the file it begins. */

@@ -78,6 +78,7 @@ export class PromiseHandle {
   }
 }
 
+/** `lab.fs.promises`: the calls of `node:fs/promises`. They are carried out at once; only the answer is a promise. */
 export class FsPromises {
   readonly #fs: LabFs;
 

@@ -14,11 +14,11 @@ import { renderCpuDiagram } from '../report/cpuDiagram.ts';
 import { lockdepSplats, type Splat } from '../report/lockdep.ts';
 import { storyOf } from '../report/story.ts';
 import type { MountOption } from '../scenario/image.ts';
-import { parseLane } from '../scenario/lane.ts';
+import { parseLanes } from '../scenario/lane.ts';
 import { laneTask } from '../scenario/program.ts';
 import { runSession } from '../scenario/run.ts';
 import type { Lane } from '../scenario/schema.ts';
-import { makeKernel, mountOptions, startSession } from '../scenario/session.ts';
+import { forkedLanes, makeKernel, mountOptions, startSession } from '../scenario/session.ts';
 import type { TaskSpec } from '../sched/machine.ts';
 import { FlatWorld } from '../state/flat.ts';
 import type { Snapshot } from '../state/world.ts';
@@ -27,6 +27,7 @@ import type { Image } from '../volume/image.ts';
 /** Lanes by name, in the order in which they are listed. */
 export type Lanes = Readonly<Record<string, readonly string[]>>;
 
+/** Which designs are raced, and how far. */
 export interface RaceOptions {
   /** Ids, designs, or `all`; default: the lab's own. */
   readonly designs?: 'all' | readonly (string | Design)[];
@@ -44,6 +45,7 @@ export interface RaceOptions {
   readonly invariants?: readonly Invariant[];
 }
 
+/** An invariant that some schedule breaks, with the shortest such schedule. */
 export interface RaceViolation {
   /** `no-deadlock` for tasks that wait for each other. */
   readonly invariant: string;
@@ -56,6 +58,7 @@ export interface RaceViolation {
   story(): string;
 }
 
+/** One design: what its schedules break, and how far the search went. */
 export interface RaceCell {
   readonly design: string;
   readonly verdict: 'holds' | 'violates' | 'inconclusive';
@@ -71,6 +74,7 @@ export interface RaceCell {
   readonly lockdep: readonly Splat[];
 }
 
+/** Verdicts by design: what `lab.race` gives. */
 export interface Race {
   readonly lanes: readonly string[];
   readonly cells: readonly RaceCell[];
@@ -90,10 +94,8 @@ const DEFAULT_BUDGET = 20_000_000;
 
 /** @param unmounted  the image that an unmount of the start state leaves; asked for when the mount options differ */
 export function race(lanes: Lanes, options: RaceOptions, start: Start, unmounted: () => Image): Race {
-  const parsed: Lane[] = Object.entries(lanes).map(([name, lines]) => ({
-    name,
-    lines: parseLane(lines, { lane: name }),
-  }));
+  const lines = parseLanes(lanes);
+  const parsed: Lane[] = Object.keys(lanes).map((name) => ({ name, lines: lines[name]! }));
   const { mount } = options;
   const other = mount !== undefined && mount.join() !== start.options.join();
   const image = other ? unmounted() : start.image;
@@ -101,7 +103,10 @@ export function race(lanes: Lanes, options: RaceOptions, start: Start, unmounted
     lanes: parsed.map((lane) => lane.name),
     cells: designsOf(options.designs, start.design).map((design) => {
       const { k, world, first } = other ? remounted(image, design, mount) : resumed(start, design);
-      const specs = [...first, ...parsed.map((lane, i) => laneTask(lane.name, lane.lines, first.length + i))];
+      const made = forkedLanes(parsed, undefined, first.length).map((lane, i) =>
+        laneTask(lane.name, lane.lines, first.length + i, false, lane.made),
+      );
+      const specs = [...first, ...made];
       const invariants = options.invariants ?? INVARIANTS;
       const {
         strategy = 'exhaustive',

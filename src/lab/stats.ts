@@ -5,6 +5,7 @@
 import { isDir, isLnk, isReg } from '../inode/layout.ts';
 import type { RawStat } from './ops.ts';
 
+/** What stat(2) answers, in the shape of node's `Stats`. */
 export class Stats {
   readonly dev = 0;
   readonly rdev = 0;

@@ -30,6 +30,7 @@ import { xattrBlockEntries, xattrBlockValue } from '../xattr/block.ts';
 import { hasIbody, ibodyEntries, ibodyValue } from '../xattr/ibody.ts';
 import { listedXattrName } from '../xattr/names.ts';
 
+/** An inode, as its bytes and as the kernel has it in memory. */
 export interface InodeView {
   readonly ino: number;
   /** Where it lies: a block of the inode table, and the byte in it. */
@@ -123,6 +124,7 @@ export function* xattrNames(k: Kernel, ino: number): Op<Result<string[]>> {
   return yield* step(k, 'ext4_listxattr', () => xattrsIn(k, peekRaw(k, ino)).map(([name]) => name));
 }
 
+/** A block of the device: its buffer, and what survives. */
 export interface BlockView {
   readonly block: number;
   /** As the bdev cache has it: metadata, inode tables put together. Null when it is not cached. */
@@ -149,6 +151,7 @@ export function viewBlock(k: Kernel, block: number): BlockView {
   };
 }
 
+/** A page of the page cache, with its flags and who maps it. */
 export interface FolioView {
   readonly present: boolean;
   readonly uptodate: boolean;

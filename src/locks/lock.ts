@@ -138,6 +138,7 @@ const refs = (c: LockClass, key: string = c.name): ((instance: number) => LockRe
   return (instance) => made[instance] ?? ref(c, instance, 0, key);
 };
 
+/** The inode lock of a file. */
 export const iRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem);
 /** i_rwsem of the second of two files, in inode order. @source fs/inode.c lock_two_nondirectories (I_MUTEX_NONDIR2) */
 export const iRwsemSecond: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${LOCK.i_rwsem.name}/4`);
@@ -150,16 +151,25 @@ export const parentRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_K
 export const secondParentRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_KEY}/5`);
 /** i_rwsem of a directory that moves under its parents' (I_MUTEX_CHILD). */
 export const childRwsem: (ino: number) => LockRef = refs(LOCK.i_rwsem, `${DIR_KEY}/2`);
+/** mmap_lock of an address space. */
 export const mmapLock: (mm: number) => LockRef = refs(LOCK.mmap_lock);
+/** mmap_lock of a process that is being made, under its parent's. @source kernel/fork.c dup_mmap (SINGLE_DEPTH_NESTING) */
+export const mmapLockChild: (mm: number) => LockRef = refs(LOCK.mmap_lock, `${LOCK.mmap_lock.name}/1`);
+/** invalidate_lock of a file's mapping. */
 export const invalidateLock: (ino: number) => LockRef = refs(LOCK.invalidate_lock);
 export const iSync: (ino: number) => LockRef = refs(LOCK.i_sync);
 const firstFolioLock: (ino: number) => LockRef = refs(LOCK.folio);
+/** The lock of a folio: file and page index. */
 export const folioLock = (ino: number, index: number): LockRef =>
   index === 0 ? firstFolioLock(ino) : ref(LOCK.folio, ino, index);
+/** xattr_sem of an inode. */
 export const xattrSem: (ino: number) => LockRef = refs(LOCK.xattr_sem);
+/** i_data_sem of an inode. */
 export const iDataSem: (ino: number) => LockRef = refs(LOCK.i_data_sem);
 export const iLock: (ino: number) => LockRef = refs(LOCK.i_lock);
+/** The freeze level of writers. */
 export const sbWriters: LockRef = ref(LOCK.sb_writers, 0);
+/** The freeze level of page faults. */
 export const sbPagefaults: LockRef = ref(LOCK.sb_pagefaults, 0);
 export const sbInternal: LockRef = ref(LOCK.sb_internal, 0);
 export const sUmount: LockRef = ref(LOCK.s_umount, 0);
@@ -330,6 +340,9 @@ function tryNow(k: LockHolder, which: LockRef, mode: LockMode): boolean {
 function releaseNow(k: LockHolder, which: LockRef): void {
   k.warnOn('unlock-not-held', !lockRelease(k.lockRecord(which), k.task));
 }
+
+/** Inside a step: does this task hold the lock exclusively? Not inside `locked`. @source include/linux/lockdep.h lockdep_assert_held_write */
+export const holds = (k: LockHolder, which: LockRef): boolean => k.lockRecord(which).owner === k.task + 1;
 
 /** What `locked` needs of `Kernel`. */
 export interface LockHolder {

@@ -176,6 +176,8 @@ function* doPageMkwrite(
   if (fault === 'sigbus-released') return fault;
   if (fault === 'retry') return 'retry-released';
   if (fault === 'nopage') return 'retry';
+  if (fault !== 'locked')
+    throw new TypeError(`pageMkwrite answers ${JSON.stringify(fault)}, which is no VmFault`);
   const ours = yield* step(k, 'finish_fault; fault_dirty_shared_page', () => {
     k.reach('ext4_page_mkwrite');
     if (!k.folio(vma.ino, index).present) return false;

@@ -19,7 +19,7 @@ import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, fsReclaim, lock, mightLock, unlock } from '../locks/lock.ts';
 import { BH, TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
-import { step } from '../task.ts';
+import { call, step } from '../task.ts';
 
 /** Index of the page that holds byte `pos`. */
 export const pageOf = (pos: number): number => Math.floor(pos / PAGE_SIZE);
@@ -67,6 +67,7 @@ export function* getFolioLocked(k: Kernel, ino: number, index: number): Op<Resul
     const found = yield* step(k, '__filemap_get_folio', () => {
       const folio = k.folio(ino, index);
       if (folio.present) return true;
+      if (k.allocReclaims()) return 'reclaim';
       if (k.allocFails()) return false;
       folio.present = true;
       // A handle makes allocations GFP_NOFS: reclaim does not come back into the file system then.
@@ -76,6 +77,10 @@ export function* getFolioLocked(k: Kernel, ino: number, index: number): Op<Resul
       return true;
     });
     if (!found) return err('ENOMEM');
+    if (found === 'reclaim') {
+      yield* call(k, '__alloc_pages_direct_reclaim', () => k.directReclaim());
+      continue;
+    }
     yield* lock(k, folioLock(ino, index));
     const still = yield* step(k, 'folio->mapping still ours?', () => k.folio(ino, index).present);
     if (still) return;
@@ -91,6 +96,7 @@ export function* lockIfPresent(k: Kernel, ino: number, index: number): Op<boolea
   return still;
 }
 
+/** Gives the lock of a folio back. @source mm/filemap.c folio_unlock */
 export function unlockFolio(k: Kernel, ino: number, index: number) {
   return unlock(k, folioLock(ino, index));
 }

@@ -2,6 +2,7 @@
  * Reverse mappings: which page-table entries map a folio. Inside a step, as under the page-table lock.
  */
 import type { Kernel } from '../kernel.ts';
+import { folioLock, holds } from '../locks/lock.ts';
 import { markFolioDirty } from './folio.ts';
 
 /** Calls `visit` for every present PTE of the folio. */
@@ -82,6 +83,7 @@ export function folioMapping(
  * @source mm/page-writeback.c folio_clear_dirty_for_io
  */
 export function clearDirtyForIo(k: Kernel, ino: number, index: number): boolean {
+  k.warnOn('clean-unlocked', !holds(k, folioLock(ino, index)));
   if (folioMkclean(k, ino, index)) markFolioDirty(k, ino, index);
   const folio = k.folio(ino, index);
   const was = folio.dirty;

@@ -17,6 +17,7 @@ import {
   lockCycles,
 } from '../locks/lockdep.ts';
 
+/** One report of lockdep, as the kernel words it. */
 export interface Splat {
   /** `circular-wait`: not seen by the kernel's lockdep. */
   readonly kind: 'circular' | 'recursive' | 'sleep' | 'unlock' | 'user-space' | 'circular-wait';

@@ -3,15 +3,15 @@
  */
 import { Bytes } from '../bytes/bytes.ts';
 import { checkpoint } from '../device/journal.ts';
-import { isErr } from '../errno.ts';
+import { isErr, type Result } from '../errno.ts';
 import type { Kernel } from '../kernel.ts';
-import { folioLock, tryLock, unlock } from '../locks/lock.ts';
-import { removeFolio } from '../pagecache/folio.ts';
-import { unmapFolio } from '../pagecache/rmap.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
+import { fork } from '../vfs/fork.ts';
 import { freezeSuper, thawSuper } from '../vfs/freeze.ts';
 import { crash, dropCaches, remount } from '../vfs/mount.ts';
+import { withPath } from '../vfs/namei.ts';
+import { markDontCache, shrinkFolios, shrinkInode } from '../vfs/reclaim.ts';
 import { swapon } from '../vfs/swapon.ts';
 import { accessRemoteVm } from '../vfs/userMemory.ts';
 import { enableVerity } from '../vfs/verity.ts';
@@ -20,6 +20,7 @@ import { syncInodes } from '../writeback/sync.ts';
 import { commit, SYNC_NONE, writeAndWait } from '../writeback/writepages.ts';
 import type { Command } from './ast.ts';
 import { exit, failed, onMapping, onPath, outcome, plain, type Run } from './calls.ts';
+import { ScenarioError } from './error.ts';
 
 /** @throws Error for a line that is no actor's */
 export function prepareActor(c: Command): Run {
@@ -53,7 +54,7 @@ export function prepareActor(c: Command): Run {
       };
     case '@reclaim':
       return onPath(c.path, function* (k, ino) {
-        yield* call(k, 'shrink_folio_list', () => reclaim(k, ino));
+        yield* call(k, 'shrink_folio_list', () => shrinkFolios(k, ino));
         return { ret: 0 };
       });
     case '@drop_caches':
@@ -97,27 +98,52 @@ export function prepareActor(c: Command): Run {
         });
         return { ret: 0 };
       };
+    case '@fail-handle':
+      return function* (k) {
+        yield* step(k, 'fail-nth', () => {
+          k.taskRecord(k.task).failHandle = c.nth;
+        });
+        return { ret: 0 };
+      };
+    case '@shrink':
+      return function* (k) {
+        const ino = yield* call(k, 'isolate', () => lookedUp(k, c.path));
+        if (isErr(ino)) return failed(ino.errno);
+        yield* call(k, 'shrink_slab', () => shrinkInode(k, ino));
+        return { ret: 0 };
+      };
+    case '@dontcache':
+      return onPath(c.path, function* (k, ino) {
+        yield* step(k, 'd_mark_dontcache', () => markDontCache(k, ino));
+        return { ret: 0 };
+      });
+    case '@direct-reclaim':
+      return function* (k) {
+        const ino = yield* call(k, 'isolate', () => lookedUp(k, c.path));
+        if (isErr(ino)) return failed(ino.errno);
+        yield* step(k, 'what is old', () => {
+          const task = k.taskRecord(k.task);
+          task.reclaimAlloc = c.nth;
+          task.reclaimIno = ino;
+        });
+        return { ret: 0 };
+      };
+    case '@fork': {
+      const { task } = c;
+      if (task === undefined) throw new ScenarioError(`@fork ${c.lane}: only a lane makes another lane`, {});
+      return function* (k) {
+        yield* call(k, 'copy_process', () => fork(k, task));
+        return { ret: 0 };
+      };
+    }
     default:
       throw new Error(`${c.verb} is no actor`);
   }
 }
 
-/**
- * Reclaim of every folio of a file: unmap, which moves PTE dirt to the folio, and drop what is clean. Dirty folios
- * stay for the flusher.
- * @source mm/vmscan.c shrink_folio_list
- */
-function* reclaim(k: Kernel, ino: number): Op<void> {
-  const indexes = yield* step(k, 'isolate_lru_folios', () => k.folioIndexes(ino).join(','));
-  for (const index of indexes === '' ? [] : indexes.split(',').map(Number)) {
-    const got = yield* tryLock(k, folioLock(ino, index));
-    if (!got) continue;
-    yield* step(k, 'try_to_unmap; __remove_mapping', () => {
-      const folio = k.folio(ino, index);
-      if (!folio.present || folio.writeback) return;
-      unmapFolio(k, ino, index);
-      if (!folio.dirty && k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
-    });
-    yield* unlock(k, folioLock(ino, index));
-  }
+/** The inode of a path, which nobody refers to afterwards. */
+function* lookedUp(k: Kernel, path: string): Op<Result<number>> {
+  return yield* withPath(k, path, function* (ino) {
+    return ino;
+  });
 }

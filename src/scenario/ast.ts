@@ -119,6 +119,15 @@ export type Command =
   | { verb: '@flusher' }
   /** The `nth` allocation of memory of the next line fails. */
   | { verb: '@fail-alloc'; nth: number }
+  /** As `@fail-alloc`, of starts of handles. */
+  | { verb: '@fail-handle'; nth: number }
+  /** The dentry of a file goes, and its inode with it where it may. */
+  | { verb: '@shrink'; path: string }
+  | { verb: '@dontcache'; path: string }
+  /** The `nth` allocation of memory of the next line reclaims pages and inode of a file. */
+  | { verb: '@direct-reclaim'; nth: number; path: string }
+  /** Makes the process of a lane, which waits for it; `task` is its number, once the lanes are known. */
+  | { verb: '@fork'; lane: string; task?: number }
   /** A store into the current mapping by get_user_pages that may not retry, as ptrace does it; `data` is hex. */
   | { verb: '@gup'; offset: number; length: number; data: string };
 

@@ -50,6 +50,7 @@ export const MOUNT_OPTIONS = [
   ['barrier', 'nobarrier'],
 ] as const;
 
+/** An option of mount(8) that the model knows. */
 export type MountOption = (typeof MOUNT_OPTIONS)[number][number];
 
 /** One list of mount options, without two of the same kind. Empty means the kernel's defaults (delalloc). */

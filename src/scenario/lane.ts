@@ -8,7 +8,8 @@
  *   - `close` and `munmap` take the current one out and later ones move down by one: the one after it becomes
  *     current, or the last one where it was the last;
  *   - a mapping outlives the file it was made from.
- * `@remount` and `@crash` end every process, so the lists of a lane are empty after them.
+ * `@remount` and `@crash` end every process, so the lists of a lane are empty after them. A lane that another one
+ * makes with `@fork` begins with the lists that its parent has there.
  *
  * Not verified here: what depends on a call's success, such as the number that a later `file N` means when an
  * `open` before it failed.
@@ -16,6 +17,7 @@
 import type { Command, Line, Verb } from './ast.ts';
 import { type Place, ScenarioError } from './error.ts';
 import { parseLine } from './parse.ts';
+import { didYouMean } from './suggest.ts';
 
 const ON_FILE: ReadonlySet<Verb> = new Set<Verb>([
   ...(['close', 'pwrite', 'pread', 'mmap', 'truncate', 'falloc', 'fpunch', 'fzero', 'fcollapse'] as const),
@@ -31,15 +33,53 @@ const ON_MAPPING: ReadonlySet<Verb> = new Set<Verb>([
  * @param place  file and lane; lines are numbered from 1
  * @throws       ScenarioError at the first line that cannot be read or has nothing to work on
  */
-export function parseLane(texts: readonly string[], place: Omit<Place, 'line'>): Line[] {
-  const lane = new LaneCheck();
+export function parseLane(
+  texts: readonly string[],
+  place: Omit<Place, 'line'>,
+  lane: LaneCheck = new LaneCheck(),
+  onFork: (child: string, lane: LaneCheck, place: Place) => void = () => {},
+): Line[] {
   return texts.map((text, index) => {
     const linePlace = { ...place, line: index + 1 };
     const line = parseLine(text, linePlace);
     lane.next(line.command, linePlace);
+    if (line.command.verb === '@fork') onFork(line.command.lane, lane, linePlace);
     return line;
   });
 }
+
+/**
+ * The lanes of a scenario, parents before those they make.
+ * @throws ScenarioError as `parseLane`; for an `@fork` of a lane that is not there, is the lane itself or one that it
+ *         comes from, or is made already
+ */
+export function parseLanes(
+  tasks: Readonly<Record<string, readonly string[]>>,
+  file?: string,
+): Readonly<Record<string, Line[]>> {
+  const names = Object.keys(tasks);
+  const made = new Set(names.flatMap((name) => tasks[name]!.flatMap((text) => FORK.exec(text)?.[1] ?? [])));
+  const parsed: Record<string, Line[]> = {};
+  const parse = (name: string, start: LaneCheck): void => {
+    const children: [string, LaneCheck][] = [];
+    parsed[name] = parseLane(tasks[name]!, { file, lane: name }, start, (child, lane, place) => {
+      const wrong = (why: string, hint?: string): ScenarioError =>
+        new ScenarioError(`@fork ${child}: ${why}`, { ...place, column: 1 }, hint);
+      if (!names.includes(child)) throw wrong(`no such lane${didYouMean(child, names)}`);
+      if (Object.hasOwn(parsed, child))
+        throw wrong(child === name ? 'a lane does not make itself' : 'it is there already');
+      if (children.some(([other]) => other === child)) throw wrong('it is made once already');
+      children.push([child, lane.copy()]);
+    });
+    for (const [child, lane] of children) parse(child, lane);
+  };
+  for (const name of names) if (!made.has(name)) parse(name, new LaneCheck());
+  // What is left is made by nobody that runs: parsed as if it began alone, so that its own @fork is what is complained of.
+  for (const name of names) if (!Object.hasOwn(parsed, name)) parse(name, new LaneCheck());
+  return parsed;
+}
+
+const FORK = /^\s*@fork\s+(\S+)/;
 
 /**
  * A script: one command a line, as a file for `exec`. Blank lines and lines that begin with `#` are left out;
@@ -63,10 +103,20 @@ interface MappedRange {
   readonly length: number;
 }
 
-class LaneCheck {
+/** What a lane has open and mapped, as far as its lines say. */
+export class LaneCheck {
   private fileCount = 0;
   private mappings: MappedRange[] = [];
   private current = 0;
+
+  /** What a child begins with. */
+  copy(): LaneCheck {
+    const child = new LaneCheck();
+    child.fileCount = this.fileCount;
+    child.mappings = [...this.mappings];
+    child.current = this.current;
+    return child;
+  }
 
   next(command: Command, place: Place): void {
     const { verb } = command;

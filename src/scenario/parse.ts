@@ -94,6 +94,13 @@ const ABOUT: Partial<Record<Verb, string>> = {
   '@flusher':
     'a lane of its own: writes whenever a throttled or short-of-space task waits for it; ends with the others',
   '@fail-alloc': 'the NTH allocation of memory of the next line fails',
+  '@fail-handle': 'the NTH start of a journal handle of the next line that can fail finds no memory',
+  '@shrink': 'kswapd: the dentry of a file goes, and its inode where nothing keeps it',
+  '@dontcache':
+    'd_mark_dontcache, as chattr on a DAX volume: the inode is written and forgotten at its last iput',
+  '@direct-reclaim':
+    'the NTH allocation of memory of the next line reclaims the pages of PATH, and its inode where it is GFP_FS',
+  '@fork': 'makes the process of lane LANE, which waits for it: same open files, same mappings',
   '@gup': 'stores into the current mapping as ptrace does: get_user_pages that may not retry its fault',
 };
 
@@ -547,12 +554,27 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
   '@fail-alloc': {
     usage: '@fail-alloc NTH',
     build(args) {
-      const [word] = args.operands('NTH');
-      const nth = args.index(word!);
-      return nth > 0
-        ? { verb: '@fail-alloc', nth }
-        : args.fail('allocations are counted from 1', undefined, word!);
+      return { verb: '@fail-alloc', nth: args.nth(args.operands('NTH')[0]!, 'allocations') };
     },
+  },
+  '@fail-handle': {
+    usage: '@fail-handle NTH',
+    build(args) {
+      return { verb: '@fail-handle', nth: args.nth(args.operands('NTH')[0]!, 'starts') };
+    },
+  },
+  '@shrink': onPath('@shrink'),
+  '@dontcache': onPath('@dontcache'),
+  '@direct-reclaim': {
+    usage: '@direct-reclaim NTH PATH',
+    build(args) {
+      const [nth, path] = args.operands('NTH', 'PATH');
+      return { verb: '@direct-reclaim', nth: args.nth(nth!, 'allocations'), path: args.path(path!) };
+    },
+  },
+  '@fork': {
+    usage: '@fork LANE',
+    build: (args) => ({ verb: '@fork', lane: args.operands('LANE')[0]!.text }),
   },
   '@gup': {
     usage: '@gup [-S seed | -x HEX] off len',
@@ -581,7 +603,9 @@ type PathVerb =
   | '@writepages'
   | '@reclaim'
   | '@verity'
-  | '@swapon';
+  | '@swapon'
+  | '@shrink'
+  | '@dontcache';
 type RangeVerb = 'fpunch' | 'fcollapse' | 'finsert';
 
 function bare(verb: AnyBareVerb): Grammar {
@@ -703,6 +727,12 @@ class Args {
 
   index(word: Word): number {
     return this.parsed(parseIndex(word.text), word);
+  }
+
+  /** The NTH of what is counted from 1. */
+  nth(word: Word, what: string): number {
+    const nth = this.index(word);
+    return nth > 0 ? nth : this.fail(`${what} are counted from 1`, undefined, word);
   }
 
   /** `off len`, whose end must be a safe integer too. */

@@ -15,12 +15,14 @@ import { modelPromise, modelSnapshot, modelSnapshotAll } from '../model.ts';
 import { isThrottled } from '../pagecache/throttle.ts';
 import type { TaskSpec } from '../sched/machine.ts';
 import type { LineOutcome } from '../state/effects.ts';
+import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { setJournalFlag } from '../vfs/chattr.ts';
 import { copyFileRange } from '../vfs/copy.ts';
 import { fallocate } from '../vfs/fallocate.ts';
 import { close, currentFile, open, unmapFile } from '../vfs/file.ts';
+import { awaitFork } from '../vfs/fork.ts';
 import { link, linkOpenFile, mknod, readlink, symlink, unlink } from '../vfs/link.ts';
 import { mkdir, rmdir } from '../vfs/mkdir.ts';
 import { load, madviseDontneed, mmap, mprotect, mremap, msync, ownMappings, store } from '../vfs/mmap.ts';
@@ -54,14 +56,22 @@ import {
  * The task of a lane.
  * @param mm    its address space; lanes with the same number are threads of one process
  * @param last  starts when every other task is finished
+ * @param made  starts when another lane has made it
  */
-export function laneTask(name: string, lines: readonly Line[], mm: number, last = false): TaskSpec {
+export function laneTask(
+  name: string,
+  lines: readonly Line[],
+  mm: number,
+  last = false,
+  made = false,
+): TaskSpec {
   const prepared = lines.map((line) => ({ line, run: prepare(line.command) }));
   return {
     name,
     mm,
     last,
     *program(k) {
+      if (made) yield* awaitFork(k);
       for (const { line, run } of prepared) yield* call(k, line.text, () => runLine(k, line, run));
       yield* call(k, 'do_exit', () => exit(k));
       if (isThrottled(k)) yield* step(k, 'the lane has ended', () => laneEnded(k));
@@ -69,11 +79,19 @@ export function laneTask(name: string, lines: readonly Line[], mm: number, last 
   };
 }
 
+/** Lines that say what befalls the next one. */
+const ARMS: ReadonlySet<Command['verb']> = new Set(['@fail-alloc', '@fail-handle', '@direct-reclaim']);
+
+function disarm(task: Rec<'task'>): void {
+  task.failAlloc = task.failHandle = 0;
+  task.reclaimAlloc = task.reclaimIno = 0;
+}
+
 function* runLine(k: Kernel, line: Line, run: Run): Op<void> {
   const outcome = yield* call(k, line.command.verb, () => run(k));
   yield* step(k, RETURN_TO_USER, () => {
     k.warnOn('handle-leak', hasHandle(k));
-    if (line.command.verb !== '@fail-alloc') k.taskRecord(k.task).failAlloc = 0;
+    if (!ARMS.has(line.command.verb)) disarm(k.taskRecord(k.task));
     k.emit({ type: 'result', line: line.line, text: line.text, result: outcome });
   });
 }

@@ -13,7 +13,7 @@ import type { Line } from './ast.ts';
 import { ScenarioError } from './error.ts';
 import { type ImageSpec, imageSchema, type MountOption, mountSchema } from './image.ts';
 import { type JsonDocument, type JsonPath, readJson } from './json.ts';
-import { parseLane } from './lane.ts';
+import { parseLane, parseLanes } from './lane.ts';
 import { quote } from './numbers.ts';
 import { didYouMean } from './suggest.ts';
 
@@ -228,6 +228,8 @@ export function readScenario(text: string, file: string): Scenario {
   const scenario = parsed.data;
   const lane = (name: string, texts: readonly string[] = []): Line[] =>
     parseLane(texts, { file, lane: name });
+  const setup = lane('setup', scenario.setup);
+  const tasks = parseLanes(scenario.tasks, file);
   return {
     file,
     name: scenario.name,
@@ -237,10 +239,10 @@ export function readScenario(text: string, file: string): Scenario {
     mounts: mountsOf(scenario),
     freeBlocks: scenario.freeBlocks ?? null,
     dirtyLimit: scenario.dirtyLimit ?? null,
-    setup: lane('setup', scenario.setup),
-    lanes: Object.entries(scenario.tasks).map(([name, texts]) => ({
+    setup,
+    lanes: Object.keys(scenario.tasks).map((name) => ({
       name,
-      lines: lane(name, texts),
+      lines: tasks[name]!,
       ...processOf(name, scenario),
     })),
     after: lane('after', scenario.after),

@@ -21,6 +21,7 @@ import { call, step } from '../task.ts';
 import { adoptTree } from '../vfs/mediumFile.ts';
 import { mountVolume } from '../vfs/mount.ts';
 import { openPath } from '../vfs/namei.ts';
+import { directReclaim } from '../vfs/reclaim.ts';
 import * as extent from '../volume/extent.ts';
 import type { Image } from '../volume/image.ts';
 import { replayJournal } from '../volume/journalReplay.ts';
@@ -30,6 +31,7 @@ import { ScenarioError } from './error.ts';
 import type { MountOption } from './image.ts';
 import { laneTask } from './program.ts';
 import type { Lane, Scenario } from './schema.ts';
+import { didYouMean } from './suggest.ts';
 
 /** Every timestamp: 2020-09-13, so that no run depends on a clock. */
 export const NOW = 1_600_000_000;
@@ -61,6 +63,7 @@ export function makeKernel(
   return new Kernel({
     ...(more.powerFails === undefined ? {} : { powerFails: more.powerFails }),
     ...(more.flusher === undefined ? {} : { flusher: more.flusher }),
+    directReclaim,
     world,
     geo: image.geometry,
     image,
@@ -126,12 +129,58 @@ export function startSession(
   runToEnd(k, [laneTask('setup', input.setup, 0)], file);
   if (input.freeBlocks !== null) fillVolume(k, input.freeBlocks, file);
   if (powerFails) settleMedium(k);
-  const specs = lanes.map((lane, number) => laneTask(lane.name, lane.lines, lane.mm ?? number));
+  const specs = forkedLanes(lanes, file).map((lane, number) =>
+    laneTask(lane.name, lane.lines, lane.mm ?? number, false, lane.made),
+  );
   if (after.length > 0) specs.push(laneTask('after', after, specs.length, true));
   const session = { image: recovered, mount, design, powerFails, world, k, specs };
   const flusher = flusherOf(lanes, input.dirtyLimit ?? null);
   if (flusher === undefined) return session;
   return { ...session, k: makeKernel(world, recovered, mount, design, { powerFails, flusher }), flusher };
+}
+
+/**
+ * Lanes with the numbers of those that they make, and who is made.
+ * @param first  the task of the first lane
+ * @throws ScenarioError for a lane that is not there, is made twice, or shares an address space
+ */
+export function forkedLanes(
+  lanes: readonly Lane[],
+  file: string | undefined,
+  first = 0,
+): (Lane & { readonly made: boolean })[] {
+  const made = new Set<number>();
+  const numbered = lanes.map((lane, parent) => ({
+    ...lane,
+    lines: lane.lines.map((line): Line => {
+      const { command } = line;
+      if (command.verb !== '@fork') return line;
+      const wrong = (why: string): ScenarioError =>
+        new ScenarioError(`@fork ${command.lane}: ${why}`, {
+          file,
+          lane: lane.name,
+          line: line.line,
+          column: 1,
+        });
+      const child = lanes.findIndex(({ name }) => name === command.lane);
+      if (child < 0)
+        throw wrong(
+          `no such lane${didYouMean(
+            command.lane,
+            lanes.map(({ name }) => name),
+          )}`,
+        );
+      if (child === parent) throw wrong('a lane does not make itself');
+      if (made.has(child)) throw wrong('it is made once already');
+      const shares = lanes.some(
+        (other, at) => at !== child && (other.mm ?? at) === (lanes[child]!.mm ?? child),
+      );
+      if (shares) throw wrong('it is a thread of another process');
+      made.add(child);
+      return { ...line, command: { ...command, task: first + child } };
+    }),
+  }));
+  return numbered.map((lane, number) => ({ ...lane, made: made.has(number) }));
 }
 
 /** The lanes that a flusher lane works for; setup and after are done without one. */

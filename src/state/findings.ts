@@ -113,8 +113,19 @@ export const FINDINGS = {
     'a read gave bytes that differ from the file as a byte array',
     'ext4lab model',
   ),
+  'clean-unlocked': spec(
+    'warn-on',
+    'VM_BUG_ON_FOLIO(!folio_test_locked(folio))',
+    'mm/page-writeback.c folio_clear_dirty_for_io',
+  ),
+  'inline-write-unlocked': spec(
+    'warn-on',
+    'inline data is changed without xattr_sem: setxattr may move it meanwhile',
+    'fs/ext4/inline.c ext4_write_inline_data, ext4_update_inline_data, ext4_destroy_inline_data_nolock',
+  ),
 } as const satisfies Record<string, FindingSpec>;
 
+/** Name of a BUG_ON, a warning or another finding. */
 export type FindingId = keyof typeof FINDINGS;
 export const FINDING_IDS: readonly FindingId[] = Object.keys(FINDINGS) as FindingId[];
 export const findingNumber: Readonly<Record<FindingId, number>> = Object.fromEntries(

@@ -190,6 +190,8 @@ export const TABLES = {
     lastAllocGroup: int,
     /** syncTx and datasyncTx are what was under way when the inode was read in: nothing of it has changed since. */
     syncTxOfIget: bool,
+    /** I_DONTCACHE: written and forgotten at the last iput, not kept for the next open. */
+    dontCache: bool,
   }),
 
   /** The raw inode: a piece of the inode-table block in the bdev cache. Key: inode number. */
@@ -330,6 +332,13 @@ export const TABLES = {
     exited: bool,
     /** Allocations until one fails, that one included; 0: none does. */
     failAlloc: int,
+    /** Allocations until one reclaims, that one included, and the inode that it goes for; 0: none does. */
+    reclaimAlloc: int,
+    reclaimIno: int,
+    /** Made by fork: may run. Only of a lane that another one makes. */
+    forked: bool,
+    /** Starts of handles until one finds no memory, that one included; 0: none does. */
+    failHandle: int,
   }),
 
   /** Locks. Keys: class × 65536 + instance, index within (folio locks). Owner and masks name tasks. */

@@ -7,7 +7,7 @@
  */
 
 import { isMostlyPromised, nondaSwitch } from '../balloc/balloc.ts';
-import { addOrderedInode, journalStart, journalStop, stopHandle } from '../device/journal.ts';
+import { addOrderedInode, journalStop, stopHandle, tryJournalStart } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { VmaView, VmFault, WriteBegin } from '../hooks.ts';
 import {
@@ -159,7 +159,8 @@ function* nodelallocWriteBegin(k: Kernel, ino: number, pos: number, len: number)
       yield* step(k, 'create_empty_buffers', () => createEmptyBuffers(k, ino, index));
       yield* unlockFolio(k, ino, index);
     }
-    yield* journalStart(k);
+    const started = yield* tryJournalStart(k);
+    if (isErr(started)) return started;
     again = yield* lockIfPresent(k, ino, index);
     if (!again) {
       yield* journalStop(k);
@@ -290,7 +291,8 @@ function* daDoWriteEnd(
   if (pos > oldSize)
     yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, pos));
   if (!diskChanged && pos <= oldSize) return copied;
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   if (pos > oldSize)
     yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
   yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
@@ -375,7 +377,7 @@ export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFaul
     if (state !== 'unmapped') return state === 'mapped' ? 'locked' : 'nopage';
   }
   for (let retries = 1; ; retries++) {
-    if (!delalloc) yield* journalStart(k);
+    if (!delalloc && isErr(yield* tryJournalStart(k))) return 'sigbus';
     const ret =
       way === 'journalled'
         ? yield* journalledMkwrite(k, ino, index)

@@ -4,6 +4,7 @@
  */
 import { dirtyBuffers, writeBuffer } from '../device/buffer.ts';
 import { journalStart, journalStop } from '../device/journal.ts';
+import { flushDevice } from '../device/medium.ts';
 import { isErr, type Result } from '../errno.ts';
 import { hasFlag, markInodeDirty, setFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
@@ -85,6 +86,8 @@ function* flushJournal(k: Kernel): Op<void> {
   yield* step(k, 'jbd2_log_do_checkpoint', () => {
     for (const block of dirtyBuffers(k)) writeBuffer(k, block, 'checkpoint');
     writeJournalledHome(k);
+    // jbd2_cleanup_journal_tail: nothing leaves the log before it is on the medium.
+    flushDevice(k);
     k.journal.log = null;
   });
 }

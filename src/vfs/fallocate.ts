@@ -10,7 +10,7 @@
 import { ExtentTree } from '../balloc/extents.ts';
 import { mapBlocks, removeDelayed, removeSpace } from '../balloc/mapBlocks.ts';
 import { discardPreallocations } from '../balloc/mballoc.ts';
-import { journalStart, journalStop, updateFsyncTrans } from '../device/journal.ts';
+import { journalStart, journalStop, tryJournalStart, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { shouldJournalData } from '../inode/journalMode.ts';
 import { isReg } from '../inode/layout.ts';
@@ -142,7 +142,8 @@ function* allocFileBlocks(
   let retries = 0;
   while (lblk < end) {
     const at = lblk;
-    yield* journalStart(k);
+    const started = yield* tryJournalStart(k);
+    if (isErr(started)) return started;
     const mapped = yield* call(k, 'ext4_map_blocks', () => mapBlocks(k, ino, at, flags, end - at));
     if (isErr(mapped)) {
       yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));

@@ -123,6 +123,18 @@ function isLive(k: Kernel, id: number): boolean {
   return isMapped(k, id);
 }
 
+/** How many entries of file lists name this open file description: fork copies them. Inside a step. */
+function openEntries(k: Kernel, id: number): number {
+  let count = 0;
+  for (const task of k.world.firstKeys('file')) {
+    for (const slot of k.world.secondKeys('file', task)) {
+      const file = k.file(task, slot);
+      if (file.open && file.id === id) count++;
+    }
+  }
+  return count;
+}
+
 function isMapped(k: Kernel, id: number): boolean {
   return k.world
     .firstKeys('vma')
@@ -157,7 +169,7 @@ export function* close(k: Kernel): Op<void> {
     return {
       ino: file.ino,
       dir: file.dentryDir,
-      last: !isMapped(k, file.id),
+      last: !isMapped(k, file.id) && openEntries(k, file.id) === 1,
       lastWriter: !file.readonly && writers(k, file.ino) === 1,
     };
   });

@@ -7,7 +7,7 @@
  * A shrinking inode is on the orphan list from the handle that sets i_size to the one that has cut the last block.
  */
 import { truncateBlockMap, truncateExtents } from '../balloc/mapBlocks.ts';
-import { journalStart, journalStop } from '../device/journal.ts';
+import { journalStart, journalStop, tryJournalStart } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { inlineDataTruncate } from '../inline/ops.ts';
 import { mayJournalData, shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
@@ -66,7 +66,11 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   }
   yield* lock(k, invalidateLock(ino));
   if (size !== oldSize) {
-    yield* journalStart(k);
+    const started = yield* tryJournalStart(k);
+    if (isErr(started)) {
+      yield* unlock(k, invalidateLock(ino));
+      return started;
+    }
     if (!shrink && oldSize % k.blockSize !== 0) {
       const length = k.blockSize - (oldSize % k.blockSize);
       yield* call(k, 'ext4_block_truncate_page', () => blockZeroPageRange(k, ino, oldSize, length));
@@ -141,7 +145,8 @@ export function* truncate(k: Kernel, ino: number): Op<Result<void>> {
     if (cut) return;
   }
   const size = yield* step(k, 'i_size', () => k.inode(ino).size);
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   if (size % k.blockSize !== 0) {
     const length = k.blockSize - (size % k.blockSize);
     yield* call(k, 'ext4_block_truncate_page', () => blockZeroPageRange(k, ino, size, length));

@@ -2,7 +2,7 @@
  * setxattr(2), getxattr(2), removexattr(2). How xattrs are stored is in `xattrSet.ts`, what ACLs are in `acl.ts`.
  */
 import type { Bytes } from '../bytes/bytes.ts';
-import { journalStart, journalStop } from '../device/journal.ts';
+import { journalStop, tryJournalStart } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import { isDir, isLnk, isReg } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
@@ -49,7 +49,8 @@ export function* setxattr(
   yield* lock(k, iRwsem(ino));
   let ret: Result<void> = undefined;
   for (let retries = 1; ; retries++) {
-    yield* journalStart(k);
+    ret = yield* tryJournalStart(k);
+    if (isErr(ret)) break;
     yield* lock(k, xattrSem(ino));
     ret = yield* step(k, 'ext4_xattr_set_handle', () => {
       if (!isPermitted(k, ino, nameIndex)) return err('EPERM');

@@ -75,6 +75,7 @@ export type ComplaintCode =
   | 'xattr-order'
   | 'xattr-refcount';
 
+/** One thing that is wrong with a volume, and where. */
 export interface Complaint {
   readonly code: ComplaintCode;
   readonly severity: 'error' | 'note';

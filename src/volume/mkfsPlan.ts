@@ -8,6 +8,7 @@ import { MIN_JOURNAL_BLOCKS } from './journalSuper.ts';
 import { placeGroups } from './mkfsTables.ts';
 import { type Features, featureBit, hasFeature } from './superblock.ts';
 
+/** What mkfs is asked for; what is left out is as mke2fs has it for a volume with inline data. */
 export interface MkfsOptions {
   /** 1024, 2048 or 4096; default 4096. */
   readonly blockSize?: number;

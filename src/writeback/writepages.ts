@@ -14,7 +14,13 @@
  */
 import { shouldRetryAlloc } from '../balloc/balloc.ts';
 import { mapBlocks, removeDelayed } from '../balloc/mapBlocks.ts';
-import { type FileData, journalCommit, journalStart, journalStop } from '../device/journal.ts';
+import {
+  type FileData,
+  journalCommit,
+  journalStart,
+  journalStop,
+  tryJournalStart,
+} from '../device/journal.ts';
 import { writeMedium } from '../device/medium.ts';
 import { err, isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
@@ -225,7 +231,8 @@ function addToExtent(k: Kernel, ino: number, lblk: number, wanted: Wanted | null
  * @source  fs/ext4/inode.c ext4_do_writepages, mpage_prepare_extent_to_map, mpage_map_and_submit_extent
  */
 function* writeExtent(k: Kernel, ino: number, first: number, scan: Scan): Op<Result<number>> {
-  yield* journalStart(k);
+  const started = yield* tryJournalStart(k);
+  if (isErr(started)) return started;
   const submitted: Submitted[] = [];
   /** Locked and not submitted, ascending. */
   const held: number[] = [];

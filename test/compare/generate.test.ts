@@ -41,6 +41,7 @@ test('every script is one that a lane accepts', () => {
 const NEVER_DRAWN = [
   ...['mremap', 'madvise', 'chattr', 'sync_range', 'copy_range'],
   ...['@verity', '@freeze', '@thaw', '@swapon', '@flusher', '@fail-alloc'],
+  ...['@fail-handle', '@shrink', '@dontcache', '@direct-reclaim', '@fork'],
 ];
 
 test('every other verb comes up', () => {

@@ -105,3 +105,13 @@ describe('a race', () => {
     expect(() => lab.race({ CPU0: ['open /f'] }, { designs: ['nope'] })).toThrow(/no design 'nope'/);
   });
 });
+
+it('a lane may make another one, with its mappings', () => {
+  const lab = createLab({ design: 'decision-pinning' });
+  lab.fs.writeFileSync('/f', 'A'.repeat(50));
+  lab.sync();
+  const parent = ['open /f', 'mmap -rw 0 4k', 'mwrite -S 0x42 0 4', '@fork child'];
+  const { cells } = lab.race({ parent, child: ['mwrite -S 0x43 4 4', 'fsync'] });
+  expect(cells.map(({ violates }) => violates)).toEqual([[]]);
+  expect(() => lab.race({ parent: ['@fork nobody'] })).toThrow(/@fork nobody: no such lane/);
+});

@@ -144,6 +144,139 @@ describe('What does an allocation that fails leave?', () => {
   });
 });
 
+describe('What does a handle that cannot be started leave?', () => {
+  test.each([
+    ['pwrite -S 0x42 0 4', 'ENOMEM'],
+    ['pwrite -S 0x42 50 40', 'ENOMEM'],
+    ['pwrite -S 0x42 0 300', 'ENOMEM'],
+    ['truncate 10', 'ENOMEM'],
+    ['falloc 0 100', 'ENOMEM'],
+    ['setfattr -n user.a -v 0x41 /f', 'ENOMEM'],
+  ])('%s: %s, the file is as before and no handle is left', (line, errno) => {
+    for (const mount of ['delalloc', 'nodelalloc']) {
+      const { tasks, findings, final, reached } = run(
+        { CPU0: ['open /f', '@fail-handle 1', line, 'fsync'] },
+        { mounts: [[mount]], after: ['@remount', 'open /f', 'pread 0 60'] },
+      );
+      expect(reached).toContain('handle-failed');
+      expect(tasks.CPU0![2], mount).toMatchObject({ errno });
+      expect(final.files['/f'], mount).toMatchObject({ content: '41'.repeat(50), inline: true });
+      expect(findings, mount).toEqual([]);
+    }
+  });
+
+  test('writeback that gets none keeps the pages dirty for the next one', () => {
+    const lines = ['open /f', 'pwrite -S 0x42 0 300', '@fail-handle 1', 'fsync', 'fsync'];
+    const { tasks, final } = run({ CPU0: lines }, { mounts: [['delalloc']] });
+    expect(tasks.CPU0!.slice(3)).toMatchObject([{ errno: 'ENOMEM' }, { ret: 0 }]);
+    expect(final.files['/f']).toMatchObject({ content: '42'.repeat(300), inline: false });
+  });
+
+  test('it is armed for the next line alone', () => {
+    const { tasks } = run({ CPU0: ['open /f', '@fail-handle 1', 'stat', 'pwrite -S 0x42 0 4'] });
+    expect(tasks.CPU0![3]).toMatchObject({ ret: 4 });
+  });
+});
+
+describe('What does reclaim take?', () => {
+  const inCore = (lines: string[], more: Record<string, unknown> = {}) => {
+    const made = scenario({ CPU0: lines }, more);
+    const session = startSession(made, imageOf(made), design('mkwrite-convert'), made.mounts[0]!);
+    const { reached, findings } = runSession(session);
+    return { reached, findings };
+  };
+
+  test('an inode without pages and without users, at once or, with I_DONTCACHE, when it has been written', () => {
+    const dropped = ['@reclaim /f', '@shrink /f', 'open /f', 'pread 0 60'];
+    expect(run({ CPU0: dropped }).tasks.CPU0!.at(-1)).toMatchObject({ data: '41'.repeat(50) });
+    const lines = [
+      'open /f',
+      'pwrite -S 0x42 0 300',
+      '@dontcache /f',
+      'close',
+      '@shrink /f',
+      'open /f',
+      'pread 0 300',
+    ];
+    expect(inCore(lines).reached).toContain('evict-in-reclaim');
+    expect(run({ CPU0: lines }).tasks.CPU0!.at(-1)).toMatchObject({ data: '42'.repeat(300) });
+  });
+
+  test('no inode that is open, dirty, a directory, or the root', () => {
+    for (const lines of [['open /f', '@shrink /f'], ['mkdir /d', '@shrink /d'], ['@shrink /']])
+      expect(inCore(lines).reached).not.toContain('iput_final');
+    const dirty = ['open /f', 'pwrite -S 0x42 0 300', 'close', '@shrink /f', 'open /f', 'pread 0 300'];
+    expect(run({ CPU0: dirty }).tasks.CPU0!.at(-1)).toMatchObject({ data: '42'.repeat(300) });
+    expect(run({ CPU0: ['@shrink /none'] }).tasks.CPU0![0]).toMatchObject({ errno: 'ENOENT' });
+  });
+
+  test('an allocation in a handle reclaims pages, one outside inodes too', () => {
+    const setup = [...SETUP, 'open -f /g', 'pwrite -S 0x47 0 50', 'fsync', '@dontcache /g'];
+    const outside = ['open /f', '@direct-reclaim 1 /g', 'pwrite -S 0x42 8192 4'];
+    const { reached } = inCore(outside, { setup });
+    expect(reached).toContain('direct-reclaim');
+    expect(reached).toContain('evict-in-reclaim');
+    const inside = ['open /f', 'mmap -rw 0 4k', '@direct-reclaim 1 /g', 'mwrite -S 0x42 0 4'];
+    const nofs = inCore(inside, { setup });
+    expect(nofs.reached).toContain('direct-reclaim-nofs');
+    expect(nofs.reached).not.toContain('iput_final');
+    expect(nofs.findings.filter(({ id }) => id !== 'alias')).toEqual([]);
+  });
+});
+
+describe('What does a child have?', () => {
+  const MAPPED = ['open /f', 'mmap -rw 0 4k', 'mwrite -S 0x42 0 4'];
+
+  test('the mappings and files of its parent, at the moment of the fork', () => {
+    const { tasks, final } = run({
+      parent: [...MAPPED, '@fork child', 'munmap', 'close'],
+      child: ['mread 0 8', 'mwrite -S 0x43 4 4', 'pread 0 12', 'fsync'],
+    });
+    expect(tasks.child!.map(({ data }) => data)).toEqual([
+      '4242424241414141',
+      undefined,
+      '424242424343434341414141',
+      undefined,
+    ]);
+    expect(final.files['/f']!.content).toBe(`${'42'.repeat(4)}${'43'.repeat(4)}${'41'.repeat(42)}`);
+  });
+
+  test('empty page tables for a shared mapping: its store faults, its parent’s does not', () => {
+    const lanes = { parent: [...MAPPED, '@fork child', 'mwrite -S 0x44 0 1'], child: ['mwrite -S 0x43 8 1'] };
+    const made = scenario(lanes);
+    const session = startSession(made, imageOf(made), design('mkwrite-convert'), made.mounts[0]!);
+    const { trace } = runSession(session);
+    const faults = trace.steps.filter(({ label }) => label.startsWith('finish_fault'));
+    expect(faults.map(({ task }) => task)).toEqual([0, 1]);
+  });
+
+  test('a file that is open in both is released by the last of them', () => {
+    const lanes = { parent: ['open /f', '@fork child', 'close'], child: ['pwrite -S 0x43 0 1', 'close'] };
+    for (const id of ['mkwrite-convert', 'defer-complete']) {
+      const made = scenario(lanes);
+      expect(raced(made, id).violates).toEqual([]);
+    }
+  });
+
+  test.each([
+    ['nobody', { a: ['@fork b'] }, /@fork b: no such lane/],
+    ['itself', { a: ['@fork a'] }, /a lane does not make itself|it is there already/],
+    ['its parent', { a: ['@fork b'], b: ['@fork a'] }, /it is there already/],
+    ['a lane twice', { a: ['@fork b', '@fork b'], b: ['sync'] }, /made once already/],
+    ['what has no mapping', { a: ['open /f', '@fork b'], b: ['mread 0 4'] }, /mread needs a mapping/],
+  ])('it cannot be %s', (_, tasks, message) => {
+    expect(() => scenario(tasks as unknown as Record<string, string[]>)).toThrow(message);
+  });
+
+  test('nor a thread of another process', () => {
+    const threads = [['b', 'c']];
+    const made = scenario({ a: ['@fork b'], b: ['sync'], c: ['sync'] }, { threads });
+    expect(() => startSession(made, imageOf(made), design('defer'), ['delalloc'])).toThrow(
+      /a thread of another/,
+    );
+  });
+});
+
 describe('Which files does swapon take?', () => {
   const HEADER = ['mwrite -x 010000000100000000000000 1024', 'mwrite -x 53574150535041434532 4086'];
 
