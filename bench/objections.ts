@@ -25,6 +25,8 @@ const objectionSchema = z.union([
   z.strictObject({ ...common, breaks: z.string() }),
   /** It does not: no schedule breaks any of these. */
   z.strictObject({ ...common, holds: z.array(z.string()).min(1) }),
+  /** It holds of the order of locks: lockdep reports a cycle with these on it; no schedule breaks what `holds` names. */
+  z.strictObject({ ...common, cycle: z.array(z.string()).min(1), holds: z.array(z.string()).min(1) }),
 ]);
 
 export type Objection = z.output<typeof objectionSchema>;
@@ -39,7 +41,10 @@ export const nameOf = ({ scenario, against, mount }: Objection): string => `${sc
 export function searched({ scenario: name, against, mount }: Objection) {
   const { scenario, session } = scenarioSession(name, against, mount);
   const options = scenario.mounts.find((each) => mountLabel(each) === mount)!;
-  return raceCell(scenario, imageOf(scenario), session.design, options).cell;
+  const { cell, lockOrder } = raceCell(scenario, imageOf(scenario), session.design, options, {
+    lockdep: true,
+  });
+  return { ...cell, lockOrder: lockOrder! };
 }
 
 /** A row for each, and the slowest. Time to the first violation of the invariant, mount and setup included. */

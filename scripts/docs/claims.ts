@@ -19,9 +19,13 @@ function section(claim: Claim): string[] {
         ? `breaks ${prediction.breaks.join(', ')}`
         : 'keeps' in prediction
           ? `keeps ${prediction.keeps.join(', ')}`
-          : 'file' in prediction
-            ? `leaves ${prediction.file} ${prediction.inline ? 'inline' : 'in blocks'}`
-            : `answers ${prediction.answers} to \`${prediction.line}\``;
+          : 'cycle' in prediction
+            ? `has lockdep report a cycle with ${prediction.cycle.join(' and ')}`
+            : 'noCycle' in prediction
+              ? `has lockdep report no cycle with ${prediction.noCycle.join(' and ')}`
+              : 'file' in prediction
+                ? `leaves ${prediction.file} ${prediction.inline ? 'inline' : 'in blocks'}`
+                : `answers ${prediction.answers} to \`${prediction.line}\``;
     const came = outcome.true ? 'yes' : `no: ${outcome.saw.replaceAll('*', '\\*')}`;
     lines.push(
       `- \`${prediction.scenario}\` under ${prediction.design}${at} ${asked}: ${came}`,

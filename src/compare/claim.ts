@@ -6,14 +6,17 @@
  *   refuted     none does
  *   depends     some do
  *
- * A prediction about schedules (`breaks`, `keeps`) is decided by a search of all of them; one about a single run
- * (`answers`, `file`) by the run in which lanes go one after another.
+ * A prediction about schedules (`breaks`, `keeps`) is decided by a search of all of them, one about the order of locks
+ * (`cycle`, `noCycle`) by what lockdep says of them; one about a single run (`answers`, `file`) by the run in which
+ * lanes go one after another.
  *
  * Not verified here: whether the quotation is what the mail says, and whether the predictions are what its author
  * meant. A person reads that.
  */
 import { z } from 'zod';
 import type { Design } from '../designs/design.ts';
+import { LOCK_CLASSES } from '../locks/lock.ts';
+import { type LockOrderData, lockCycles } from '../locks/lockdep.ts';
 import { ScenarioError } from '../scenario/error.ts';
 import type { MountOption } from '../scenario/image.ts';
 import { readJson } from '../scenario/json.ts';
@@ -36,9 +39,19 @@ const where = {
   mount: z.string().optional().describe('One of the scenario’s mounts. Left out: the first.'),
 };
 
+const lockIds = z.array(z.enum(LOCK_CLASSES.map((each) => each.id))).min(1);
+
 const predictionSchema = z.union([
   z.strictObject({ ...where, breaks: z.array(id).min(1).describe('Some schedule breaks each of these.') }),
   z.strictObject({ ...where, keeps: z.array(id).min(1).describe('No schedule breaks any of these.') }),
+  z.strictObject({
+    ...where,
+    cycle: lockIds.describe('lockdep reports a cycle that each of these classes is on.'),
+  }),
+  z.strictObject({
+    ...where,
+    noCycle: lockIds.describe('lockdep reports none that all of these classes are on.'),
+  }),
   z.strictObject({
     ...where,
     line: z.string().describe('LANE: LINE, as a run prints it.'),
@@ -141,6 +154,8 @@ function outcomeOf(
   }
   if ('breaks' in prediction || 'keeps' in prediction)
     return bySearch(prediction, scenario, sources.image(scenario), design, mount, stop);
+  if ('cycle' in prediction || 'noCycle' in prediction)
+    return byLockdep(prediction, scenario, sources.image(scenario), design, mount, stop);
   return byRun(prediction, scenario, sources.image(scenario), design, mount, miss);
 }
 
@@ -170,8 +185,42 @@ function bySearch(
   };
 }
 
+/**
+ * The first cycle that lockdep reports with every one of these classes on it, as `a -> b -> a`; null when there is none.
+ * @param locks  ids of `LOCK`
+ */
+export function cycleWith(order: LockOrderData, locks: readonly string[]): string | null {
+  const names = locks.map((id) => LOCK_CLASSES.find((each) => each.id === id)!.name);
+  for (const { edge, path, lockdep } of lockCycles(order)) {
+    const classes = [edge.from, ...path.map(({ from }) => from), edge.from];
+    if (lockdep && names.every((name) => classes.includes(name))) return classes.join(' -> ');
+  }
+  return null;
+}
+
+function byLockdep(
+  prediction: Extract<Prediction, { cycle: string[] } | { noCycle: string[] }>,
+  scenario: Scenario,
+  image: Image,
+  design: Design,
+  mount: readonly MountOption[],
+  stop: () => boolean,
+): Outcome {
+  const { cell, lockOrder } = raceCell(scenario, image, design, mount, { lockdep: true, stop });
+  const locks = 'cycle' in prediction ? prediction.cycle : prediction.noCycle;
+  const found = cycleWith(lockOrder!, locks);
+  return {
+    true: 'cycle' in prediction ? found !== null : found === null && cell.reach.complete,
+    saw:
+      found === null ? `no cycle with ${locks.join(' and ')} (${reachWords(cell.reach)})` : `cycle ${found}`,
+  };
+}
+
 function byRun(
-  prediction: Exclude<Prediction, { breaks: string[] } | { keeps: string[] }>,
+  prediction: Exclude<
+    Prediction,
+    { breaks: string[] } | { keeps: string[] } | { cycle: string[] } | { noCycle: string[] }
+  >,
   scenario: Scenario,
   image: Image,
   design: Design,

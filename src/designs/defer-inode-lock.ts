@@ -16,7 +16,7 @@ export const deferInodeLock: Design = defineDesign(defer, {
   source: 'Jan Kara and Baokun Li, linux-ext4, 2023-06-05 (rejected there)',
   promises: ['a mapped store leaves the file inline'],
   locks: ['i_rwsem'],
-  unmodelled: ['reclaim and dirty throttling, where the other objections are'],
+  unmodelled: [],
   hooks: {
     *writepagesInline(k, ino, wbc) {
       yield* lock(k, iRwsem(ino));

@@ -37,4 +37,26 @@ export const deferInodeLockAsDrawn: Design = defineDesign(deferInodeLock, {
   },
 });
 
-export const CLAIM_DESIGNS: readonly Design[] = [deferInodeLockAsDrawn];
+/**
+ * The same with the lock scopes of the kernel: wbc_attach_and_unlock_inode gives i_lock back before writepages, and
+ * ext4_inode_attach_jinode takes it for a moment.
+ *
+ * Source: fs/fs-writeback.c writeback_single_inode; fs/ext4/inode.c ext4_inode_attach_jinode.
+ */
+export const deferInodeLockWithScopes: Design = defineDesign(deferInodeLockAsDrawn, {
+  id: 'defer-inode-lock-with-scopes',
+  summary: 'defer-inode-lock, with i_lock taken and given back where the drawing holds it',
+  source: 'linux-ext4, June 2023, with the locks of Linux 6.12',
+  promises: [],
+  locks: ['i_rwsem'],
+  unmodelled: [],
+  hooks: {
+    *writepagesInline(k, ino, wbc) {
+      yield* lock(k, iLock(ino));
+      yield* unlock(k, iLock(ino));
+      return yield* deferInodeLock.hooks.writepagesInline(k, ino, wbc);
+    },
+  },
+});
+
+export const CLAIM_DESIGNS: readonly Design[] = [deferInodeLockAsDrawn, deferInodeLockWithScopes];
