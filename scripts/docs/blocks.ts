@@ -384,7 +384,7 @@ const recorded: Block = (...words) =>
     .map((word) => {
       const [name, line] = word.split('#') as [string, string?];
       const file = `fixtures/kernel/${name}.json`;
-      const { kernel, mount, steps } = loadRecording(join(ROOT, file));
+      const { kernel, mount, steps, final } = loadRecording(join(ROOT, file));
       const step =
         line === undefined
           ? steps.findLast(({ result }) => result.data !== undefined)
@@ -392,6 +392,8 @@ const recorded: Block = (...words) =>
       const data = step?.result.data;
       if (step === undefined || data === undefined) throw new Error(`${file}: no such line with data`);
       const crashed = steps.some((each) => each.line === '@crash') ? ', after a crash' : '';
+      if (final.fsck !== undefined)
+        return `- \`${file}\` (Linux ${kernel}, ${mountLabel(mount)}): e2fsck says "${final.fsck.join('; ')}"`;
       return `- \`${file}\` (Linux ${kernel}, ${mountLabel(mount)}${crashed}): \`${step.line}\` gives \`${packHex(data)}\``;
     })
     .join('\n');

@@ -18,6 +18,8 @@ import { isAclIndex } from '../vfs/acl.ts';
 import { remount } from '../vfs/mount.ts';
 import { igetInode } from '../vfs/namei.ts';
 import { peekBlock, peekBytes, peekDirectory, peekFile, peekLink, peekLookup, peekRaw } from '../vfs/peek.ts';
+import { unmountedImage } from '../vfs/unmounted.ts';
+import { checkImage } from '../volume/check.ts';
 import { inodeLocation } from '../volume/geometry.ts';
 import type { Image } from '../volume/image.ts';
 import { aclForUser } from '../xattr/acl.ts';
@@ -119,7 +121,15 @@ function finalState(session: Session, steps: readonly RunStep[]): FinalState {
   }
   const view: View = { files: {}, dirs: {}, symlinks: {}, links: {}, xattrs: {} };
   visit(k, RESERVED_INO.root, '/', view);
-  return { ...view, inodes };
+  const fsck = objections(session);
+  return { ...view, inodes, ...(fsck.length === 0 ? {} : { fsck }) };
+}
+
+/** What our check says of the unmounted volume, without the values. */
+function objections({ k, image }: Session): string[] {
+  return checkImage(unmountedImage(k, image))
+    .filter(({ severity }) => severity === 'error')
+    .map(({ structure, code }) => `${structure}: ${code}`);
 }
 
 /** What a walk through the volume collects. */

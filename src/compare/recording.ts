@@ -65,6 +65,8 @@ export interface FinalState {
   readonly links?: Readonly<Record<string, number>>;
   /** Value (hex) by name by path; `security.*` left out. */
   readonly xattrs?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** What e2fsck, or our check, objects to. In a recording: then nothing was mounted again, and only `inodes` are there. */
+  readonly fsck?: readonly string[] | undefined;
 }
 
 /** What a machine, real or emulated, made of a recording's lines. */
@@ -82,7 +84,7 @@ export interface Recording extends Run {
   /** A file is relative to the recording. */
   readonly image: ImageSpec;
   readonly mount: readonly MountOption[];
-  readonly final: Required<FinalState>;
+  readonly final: Required<Omit<FinalState, 'fsck'>> & Pick<FinalState, 'fsck'>;
 }
 
 // --- on disk ---------------------------------------------------------------------------------------------------------
@@ -137,6 +139,7 @@ const recordingSchema = z.strictObject({
     links: z.record(path, count),
     xattrs: z.record(path, z.record(z.string(), packed)),
     inodes: z.record(z.string().regex(/^\d+$/), packed),
+    fsck: z.array(z.string()).min(1).optional(),
   }),
 });
 
@@ -228,7 +231,7 @@ export function writeRecording(recording: Recording): string {
       ...(Object.keys(changed).length === 0 ? {} : { files: changed }),
     };
   });
-  const { files, dirs, symlinks, links, xattrs, inodes } = recording.final;
+  const { files, dirs, symlinks, links, xattrs, inodes, fsck } = recording.final;
   const file: Record<string, unknown> = {
     recordingVersion: recording.recordingVersion,
     kernel: recording.kernel,
@@ -244,6 +247,7 @@ export function writeRecording(recording: Recording): string {
       links: sorted(links),
       xattrs: mapValues(sorted(xattrs), (values) => mapValues(sorted(values), packHex)),
       inodes: mapValues(inodes, packHex),
+      ...(fsck === undefined ? {} : { fsck: [...fsck] }),
     },
   };
   return `${layOut(file, '')}\n`;
@@ -346,14 +350,22 @@ export function formatBetween(difference: Difference, one: string, other: string
 
 type Found = Omit<Difference, 'step' | 'line'>;
 
+/** What e2fsck says, in the words of our check where there are such. */
+function objection(line: string): string {
+  const checksum = /^Inode (\d+) passes checks, but checksum does not match inode\./.exec(line);
+  return checksum === null ? line : `inode ${checksum[1]}: inode-checksum`;
+}
+
 function compareFinal(want: FinalState, got: FinalState): Found[] {
-  const found = [
-    ...compareMaps(want.files, got.files, compareViews),
-    ...compareMaps(want.inodes, got.inodes, (a, b) => compareRaw(a, b)).map((each) => ({
-      ...each,
-      path: `<${each.path}>`,
-    })),
-  ];
+  const inodes = compareMaps(want.inodes, got.inodes, (a, b) => compareRaw(a, b)).map((each) => ({
+    ...each,
+    path: `<${each.path}>`,
+  }));
+  if (want.fsck !== undefined) {
+    const [asked, ours] = [want.fsck, got.fsck ?? []].map((lines) => lines.map(objection).sort().join('; '));
+    return [...compareValues({ fsck: asked }, { fsck: ours }), ...inodes];
+  }
+  const found = [...compareMaps(want.files, got.files, compareViews), ...inodes];
   const both = <T>(a: T | undefined, b: T | undefined, compare: (a: T, b: T) => Found[]): void => {
     if (a !== undefined && b !== undefined) found.push(...compare(a, b));
   };

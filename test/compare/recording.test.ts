@@ -182,3 +182,16 @@ test('the emulator may hand in unmasked inodes', () => {
   expect(after((run) => (run.steps[1]!.files['/f']!.raw = noisy.toHex()))).toEqual([]);
   expect(Bytes.fromHex(recording().steps[1]!.files['/f']!.raw).length).toBe(256);
 });
+
+test('what e2fsck objects to is kept, and compared with what our check objects to', () => {
+  const said = 'Inode 12 passes checks, but checksum does not match inode.';
+  const { final } = recording();
+  const kept = { files: {}, dirs: {}, symlinks: {}, links: {}, xattrs: {}, inodes: final.inodes };
+  const objecting = recording({ final: { ...kept, fsck: [said] } });
+  expect(readRecording(writeRecording(objecting), 'x.json').final.fsck).toEqual([said]);
+  const against = (fsck?: string[]) =>
+    compareWithRecording(objecting, { ...objecting, final: { ...final, fsck } }).map(formatDifference);
+  expect(against(['inode 12: inode-checksum'])).toEqual([]);
+  expect(against()).toEqual(['at the end: fsck: kernel "inode 12: inode-checksum", run ""']);
+  expect(against(['inode 13: inode-checksum'])).toHaveLength(1);
+});

@@ -33,6 +33,11 @@ export default defineCommand({
   options: {
     out: { type: 'text', value: 'FOLDER', summary: 'where recordings go (old ones: where they are)' },
     verify: { type: 'flag', summary: 'write nothing; compare with the old recordings' },
+    objections: {
+      type: 'flag',
+      summary:
+        'of a scenario: e2fsck objects to what is left; record what it says, and do not mount that again',
+    },
     runs: { type: 'integer', value: 'N', min: 2, max: 100, default: 2, summary: 'runs that must agree' },
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
@@ -56,7 +61,8 @@ export default defineCommand({
       for (const [index, { script, old, target }] of work.entries()) {
         if (ctx.signal.aborted) break;
         ctx.progress.update('record', index, work.length);
-        const recording = await recordScript(script, referee, images, { runs: ctx.options.runs });
+        const asked = ctx.options.objections && old === undefined ? { ...script, objections: true } : script;
+        const recording = await recordScript(asked, referee, images, { runs: ctx.options.runs });
         const difference = old === undefined ? undefined : compareWithRecording(old, recording)[0];
         if (difference !== undefined) differing++;
         const outcome = old === undefined ? 'new' : difference === undefined ? 'same' : 'changed';

@@ -27,6 +27,8 @@ export interface Script {
   readonly image: ImageSpec;
   readonly mount: readonly MountOption[];
   readonly lines: readonly Line[];
+  /** e2fsck objects to what is left, and that is recorded: nothing is mounted again. */
+  readonly objections?: boolean;
 }
 
 /**
@@ -53,7 +55,8 @@ export function scriptOfScenario(scenario: Scenario, mount = 0): Script {
 /** The script inside a recording, to record it again or to run it elsewhere. */
 export function scriptOfRecording(recording: Recording, file: string): Script {
   const { name, question, image, mount } = recording;
-  return { file, name, question, image, mount, lines: linesOf(recording, file) };
+  const objections = recording.final.fsck !== undefined;
+  return { file, name, question, image, mount, lines: linesOf(recording, file), objections };
 }
 
 /** The lines of a recording, parsed. Numbered within their lanes. */
@@ -97,6 +100,7 @@ export async function recordScript(
     image: images.path(script.image, script.file),
     mount: script.mount,
     lines: script.lines,
+    ...(script.objections === true ? { objections: true } : {}),
     ...(options.timeoutSeconds === undefined ? {} : { timeoutSeconds: options.timeoutSeconds }),
   };
   return recordingOf(script, await steadyAnswer(job, referee, script.name, options.runs));

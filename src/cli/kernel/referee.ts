@@ -22,6 +22,8 @@ export interface Job {
   readonly timeoutSeconds?: number;
   /** e2fsck before every mount but the first. Left out: yes. What it refuses is never mounted. */
   readonly fsck?: boolean;
+  /** What e2fsck objects to at the end is recorded, and nothing is mounted again. Left out: no. */
+  readonly objections?: boolean;
   /** Where to put the image as it is after the last line and an unmount. */
   readonly saveImage?: string;
 }
