@@ -11,6 +11,7 @@ import { type Cell, type RaceOptions, raceCell } from '../compare/race.ts';
 import type { Design } from '../designs/design.ts';
 import type { LockOrderData } from '../locks/lockdep.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
+import { blaming, isFromFile, PARANOID } from './designFile.ts';
 import { mountNamed, wordOf } from './designOption.ts';
 import { imageOf } from './images.ts';
 
@@ -70,18 +71,17 @@ export function searchCell(
   let states = 0;
   const options: RaceOptions = {
     ...how.options,
+    ...(isFromFile(design) ? { paranoid: PARANOID } : {}),
     stop: () => watch(states) || Date.now() > how.until,
     onProgress: (seen) => {
       states = seen;
     },
   };
   const what = [scenario, imageOf(scenario), design, mountNamed(scenario, mount)] as const;
-  const { cell, lockOrder } = raceCell(...what, options);
-  return {
-    cell,
-    lockOrder,
-    crash: how.crash ? crashCell(...what, options).cell : null,
-  };
+  return blaming(design, () => {
+    const { cell, lockOrder } = raceCell(...what, options);
+    return { cell, lockOrder, crash: how.crash ? crashCell(...what, options).cell : null };
+  });
 }
 
 export interface CellRun {

@@ -5,13 +5,41 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Design } from '../designs/design.ts';
-import { mkwriteConvert } from '../designs/index.ts';
+import { designById, mkwriteConvert } from '../designs/index.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { UsageError } from './errors.ts';
 import { shownPath } from './scenarioFiles.ts';
 
+/** Every so many steps of a design from a file a closure is held against a fresh one: see explore/paranoid.ts. */
+export const PARANOID = 37;
+
+export const isFromFile = (design: Design): boolean => files.has(design);
+
 /** Is this a path, and not the name of a design? */
 export const isDesignFile = (word: string): boolean => word.includes('/') || /\.[cm]?[jt]s$/.test(word);
+
+/** Designs that came from files, with the paths that they are told by. */
+const files = new WeakMap<Design, { readonly file: string; readonly shown: string }>();
+
+/**
+ * Runs something under a design. What is thrown by a design from a file is a mistake in that file, not in ext4lab.
+ * @throws UsageError with the place in the file, where the error has one
+ */
+export function blaming<T>(design: Design, body: () => T): T {
+  const from = files.get(design);
+  try {
+    return body();
+  } catch (error) {
+    if (from === undefined || !(error instanceof Error)) throw error;
+    const cause = error.cause instanceof Error ? error.cause : error;
+    const stack = cause.stack ?? '';
+    const at = stack.indexOf(from.file);
+    const isTheirs = at >= 0 || error.name === 'StepError' || cause.name === 'ForgottenYield';
+    if (!isTheirs) throw error;
+    const place = at < 0 ? '' : (/^:\d+:\d+/.exec(stack.slice(at + from.file.length))?.[0] ?? '');
+    throw new UsageError(`${from.shown}${place}: ${error.message}`);
+  }
+}
 
 /** @throws UsageError for a file that cannot be imported, or exports no design, or several */
 export async function designFromFile(word: string): Promise<Design> {
@@ -35,7 +63,9 @@ export async function designFromFile(word: string): Promise<Design> {
     const many = found.length === 0 ? 'exports no design' : `exports ${found.length} designs`;
     throw new UsageError(`${shown} ${many}`, 'export one value made with defineDesign');
   }
-  return checked(found[0]!, shown);
+  const design = checked(found[0]!, shown);
+  files.set(design, { file, shown });
+  return design;
 }
 
 const looksLikeDesign = (value: unknown): value is Design =>
@@ -45,6 +75,8 @@ const looksLikeDesign = (value: unknown): value is Design =>
 function checked(design: Design, shown: string): Design {
   if (!/^[a-z][a-z0-9-]*$/.test(design.id))
     throw new UsageError(`${shown}: id ${JSON.stringify(design.id)}`, 'lower-case letters, digits and -');
+  if (designById(design.id) !== undefined && designById(design.id) !== design)
+    throw new UsageError(`${shown}: the id ${design.id} is that of a bundled design`, 'choose another one');
   const known = Object.keys(mkwriteConvert.hooks);
   for (const [name, hook] of Object.entries(design.hooks)) {
     if (!known.includes(name)) throw new UsageError(`${shown}: no hook ${name}${didYouMean(name, known)}`);

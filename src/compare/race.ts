@@ -68,6 +68,7 @@ export interface RaceOptions {
   readonly depth?: number;
   /** See `ExploreOptions`. */
   readonly reduce?: boolean | 'auto';
+  readonly paranoid?: number;
   /** Fold the locks of what was seen into one graph. */
   readonly lockdep?: boolean;
   readonly onProgress?: (states: number) => void;
@@ -113,6 +114,7 @@ export function exploreOptions(scenario: Scenario, options: RaceOptions): Explor
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
     ...(options.reduce === undefined ? {} : { reduce: options.reduce }),
+    ...(options.paranoid === undefined ? {} : { paranoid: options.paranoid }),
     ...(options.stop === undefined ? {} : { stop: options.stop }),
     ...(options.onProgress === undefined ? {} : { onProgress: ({ states }) => options.onProgress?.(states) }),
   };

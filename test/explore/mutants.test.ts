@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { exhaustive } from '../../src/explore/exhaustive.ts';
 import { startSession } from '../../src/scenario/session.ts';
-import { type Baseline, baselineOf, fateOf, type Mutation } from '../support/mutants.ts';
+import { type Baseline, baselineOf, fateOf, type Mutation, orderOf } from '../support/mutants.ts';
 import { CASES, type Case, OTHER_CASES } from '../support/scenarios.ts';
 
 const caseOf = (label: string): Case => [...CASES, ...OTHER_CASES].find((each) => each.label === label)!;
@@ -29,5 +29,30 @@ describe('mutants', () => {
   ])('%s: $what in $frame is missed', (label, mutation) => {
     const baseline = baselineOf(caseOf(`${label} page-cache-convert`), 1_000_000)!;
     expect(fateOf(mutation, [baseline]).fate).toBe('caught');
+  });
+
+  const swap = (pair: string, frame: string): Mutation => ({ kind: 'swap', frame, what: pair, answer: null });
+  const COPY = "'inline and MAY_INLINE_DATA? copy out'";
+
+  it.each([
+    ['mmap-store-then-fsync delalloc', lock('folio lock', 'ext4_do_writepages')],
+    ['mmap-store-then-fsync delalloc', lock('&ei->xattr_sem', 'ext4_do_writepages')],
+    ['store-write-store delalloc', lock('&ei->xattr_sem', 'ext4_write_end')],
+    ['mmap-store-then-fsync delalloc', swap(`lock &ei->xattr_sem, ${COPY}`, 'ext4_do_writepages')],
+    [
+      'store-beside-truncate-down delalloc',
+      swap('lock mapping.invalidate_lock, lock folio lock', 'ext4_page_mkwrite'),
+    ],
+  ])('%s under defer-complete: $kind $what in $frame is missed', (label, mutation) => {
+    const baseline = baselineOf(caseOf(`${label} defer-complete`), 1_000_000)!;
+    expect(fateOf(mutation, [baseline]).fate).toBe('caught');
+  });
+
+  it('two locks that are taken the other way round are lockdep’s to find, where no schedule deadlocks', () => {
+    const baseline = baselineOf(caseOf('mmap-without-space delalloc pre-mmap'), 1_000_000)!;
+    const other = baselineOf(caseOf('small-write-beside-store delalloc pre-mmap'), 1_000_000)!;
+    const mutation = swap('lock sb_writers, lock &sb->s_type->i_mutex_key', 'mmap');
+    expect(fateOf(mutation, [baseline])).toMatchObject({ fate: 'same' });
+    expect(fateOf(mutation, [baseline], orderOf([baseline, other]))).toMatchObject({ by: 'lockdep' });
   });
 });

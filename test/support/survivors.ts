@@ -1,5 +1,52 @@
 /** Why nobody can tell a mutant that lives. The first line that fits a mutation's text counts. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/^swap unlock /, 'the lock is held one step longer'],
+  [/^swap 'jbd2_journal_stop', /, 'the handle is held one step longer'],
+  [
+    /^swap .*(mark_inode_dirty|orphan_add).*'(ext4_mark_inode_dirty; )?jbd2_journal_stop' in|^swap 'mark_inode_dirty', 'past i_size/,
+    'NOT COVERED: metadata that is dirtied after its handle; here the running transaction takes it, and no commit comes in the same step',
+  ],
+  [/^swap .*in ext4_begin_enable_verity/, 'deny_write_access and i_rwsem keep everybody else out'],
+  [
+    /^swap lock (mapping\.invalidate_lock|&sb->s_type->i_mutex_key|sb_pagefaults), '.*\?'/,
+    'asked again further down, under the lock that decides',
+  ],
+  [
+    /^swap lock mapping\.invalidate_lock, 'clear MAY/,
+    'truncate, which it keeps out, does not look at MAY_INLINE_DATA',
+  ],
+  [/^swap 'clear MAY_INLINE_DATA', 'delalloc\?'/, 'the answer does not depend on it'],
+  [
+    /^swap lock &sb->s_type->i_mutex_key, 'ext4_should_use_dio/,
+    'write(2) of the same file asks the same of the same bit',
+  ],
+  [
+    /^swap lock &ei->xattr_sem, 'inline under the folio lock|^swap 'folio_mark_dirty; clear MAY_INLINE_DATA', unlock/,
+    'the lock of folio 0 is held as well, and one step is done under xattr_sem',
+  ],
+  [
+    /^swap .*'(create_empty_buffers|buffer_mapped\?|repair: block_write_end)'/,
+    'the lock of the folio is held, or nobody else looks at these buffers',
+  ],
+  [
+    /^(swap .*'(zero behind the end|folio->mapping still ours\?)'|drop folio lock) .*in ext4_setattr$/,
+    'zeroing is one step; a store beside it comes before or after it either way',
+  ],
+  [
+    /^swap lock folio lock, 'folio->mapping still ours\?'/,
+    'a folio is its place in the cache here: it is there before and after',
+  ],
+  [/'inline data, or may it come\?' = /, 'asked again further down, under the lock that decides'],
+  [
+    /'still inline\?' = (true|false) in ext4_page_mkwrite/,
+    'asked again under xattr_sem; a flush that came to nothing is done once more',
+  ],
+  [
+    /s_umount_key in (freeze_super|remount|thaw_super)/,
+    'NOT COVERED: no bundled lane freezes or remounts beside another one that does',
+  ],
+  [/drop I_SYNC/, 'two tasks that write one inode meet at the lock of each folio'],
+  [/i_mutex_key in ext4_dio_write_iter/, 'NOT COVERED: one write, to blocks that are there'],
   [/'i_state & I_DIRTY\?' = true/, 'a clean inode is written once more, with the bytes it has'],
   [
     /'i_state & I_DIRTY\?' = false/,

@@ -13,6 +13,7 @@ import { mountLabel } from '../../scenario/schema.ts';
 import type { Session } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
 import { crashDiagram } from '../crashStory.ts';
+import { blaming } from '../designFile.ts';
 import { designOf, mountNamed } from '../designOption.ts';
 import { EXIT, UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
@@ -72,15 +73,17 @@ export default defineCommand({
     const { options } = ctx;
     const mount = mountNamed(scenario!, options.mount);
     const design = await designOf(options.design);
-    const { cell, session, crasher } = crashCell(scenario!, imageOf(scenario!), design, mount, {
-      which: options.schedules === 'one' ? 'one' : 'all',
-      limit: options.media,
-      torn: !options['no-torn'],
-      ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
-      ...(options.budget === undefined ? {} : { budget: options.budget }),
-      stop: () => ctx.signal.aborted,
-      onProgress: (states) => ctx.progress.update(`crash ${scenario!.name}`, states, null),
-    });
+    const { cell, session, crasher } = blaming(design, () =>
+      crashCell(scenario!, imageOf(scenario!), design, mount, {
+        which: options.schedules === 'one' ? 'one' : 'all',
+        limit: options.media,
+        torn: !options['no-torn'],
+        ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
+        ...(options.budget === undefined ? {} : { budget: options.budget }),
+        stop: () => ctx.signal.aborted,
+        onProgress: (states) => ctx.progress.update(`crash ${scenario!.name}`, states, null),
+      }),
+    );
     ctx.progress.clear();
     const told = cell.violations.map((violation) => ({
       violation,

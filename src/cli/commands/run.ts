@@ -4,6 +4,7 @@ import { runSession } from '../../scenario/run.ts';
 import { saveImage } from '../../scenario/save.ts';
 import { startSession } from '../../scenario/session.ts';
 import { defineCommand } from '../command.ts';
+import { blaming } from '../designFile.ts';
 import { designOf, mountNamed } from '../designOption.ts';
 import { imageOf } from '../images.ts';
 import { printRun } from '../runOutput.ts';
@@ -50,7 +51,7 @@ export default defineCommand({
             text,
             session.specs.map((spec) => spec.name),
           );
-    const result = runSession(session, schedule);
+    const result = blaming(design, () => runSession(session, schedule));
     if (options['save-image'] !== undefined) {
       writeFileSync(options['save-image'], saveImage(session, result.trace.end).toUint8Array());
     }
