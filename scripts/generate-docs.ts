@@ -6,6 +6,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { apiPage } from './docs/api.ts';
 import { fenced, BLOCKS as PLAIN_BLOCKS, runRecordings } from './docs/blocks.ts';
 import { claimsPage } from './docs/claims.ts';
 import { DESIGN_BLOCKS } from './docs/designs.ts';
@@ -36,6 +37,7 @@ export const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/lines.md': linesPage,
   'docs/verdicts.md': verdictsPage,
   'docs/claims.md': claimsPage,
+  'docs/api.md': apiPage,
 };
 
 /** Every markdown file of the project that people write, relative to its root. */
