@@ -157,6 +157,10 @@ export class Kernel implements Tracked {
   ghostPage(ino: number, index: number): Rec<'ghostPage'> {
     return this.world.recAt(tableIndex.ghostPage, ino, index) as Rec<'ghostPage'>;
   }
+  /** struct file_ra_state of an open file description. */
+  readahead(file: number): Rec<'readahead'> {
+    return this.world.recAt(tableIndex.readahead, file, 0) as Rec<'readahead'>;
+  }
   finding(id: FindingId): Rec<'finding'> {
     return this.world.recAt(tableIndex.finding, findingNumber[id], 0) as Rec<'finding'>;
   }

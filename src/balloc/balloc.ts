@@ -49,6 +49,17 @@ export function changeBlocks(k: Kernel, group: number, bits: Bytes): void {
   writeDesc(k, group, withBlockBitmap(k.geo, group, readDesc(k, group), bits, blocksInGroup(k.geo, group)));
 }
 
+/** What a percpu counter may be behind on one CPU. @source lib/percpu_counter.c compute_batch_value */
+export const PERCPU_BATCH = 32;
+
+/** Blocks become free, or taken. @source lib/percpu_counter.c percpu_counter_add_batch */
+export function addFreeBlocks(k: Kernel, count: number): void {
+  const { sb, geo } = k;
+  sb.freeBlocks += count;
+  if (geo.groupCount === 1) return;
+  if (Math.abs(sb.freeBlocks - sb.shownFreeBlocks) >= PERCPU_BATCH) sb.shownFreeBlocks = sb.freeBlocks;
+}
+
 /** Free blocks by the bitmaps: what the counter starts from at mount. Not journalled, only reads. */
 export function countFreeBlocks(k: Kernel): number {
   let free = 0;
@@ -112,7 +123,7 @@ export function takeRun(k: Kernel, ino: number, start: number, count: number): v
   const group = groupOfBlock(k.geo, start);
   const bits = readBlockBitmap(k, group, readDesc(k, group));
   changeBlocks(k, group, setBits(bits, start - groupFirstBlock(k.geo, group), count));
-  k.sb.freeBlocks -= count;
+  addFreeBlocks(k, -count);
   k.inode(ino).blocks += (k.blockSize / 512) * count;
 }
 

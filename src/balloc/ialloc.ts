@@ -6,7 +6,7 @@
  *   anything else           the parent's flex group (without flex_bg: its group), then as for a directory
  *
  * The kernel's counters of the whole volume are percpu counters: what it reads of them is what they were when they had
- * last changed by 32. The model has one CPU, and looks at the blocks' counter only when a directory is placed.
+ * last changed by 32. The model has one CPU.
  *
  * Not modelled: without a journal, that the inode of a file deleted in an earlier second is left alone
  * for a while (time stands still here).
@@ -35,7 +35,7 @@ import { dirHash, HASH_VERSION } from '../volume/dirHash.ts';
 import { groupOfInode } from '../volume/geometry.ts';
 import { BG_FLAGS, readGroupDesc } from '../volume/groupDesc.ts';
 import { initialBlockBitmap, initialInodeBitmap } from '../volume/image.ts';
-import { changeBlocks, readDesc, writeDesc } from './balloc.ts';
+import { changeBlocks, PERCPU_BATCH, readDesc, writeDesc } from './balloc.ts';
 
 function readInodeBitmap(k: Kernel, group: number): Bytes {
   const { flags } = readGroupDesc(readDesc(k, group));
@@ -141,9 +141,6 @@ export function newInode(k: Kernel, parent: number, wantedMode: number, name: By
   return err('ENOSPC');
 }
 
-/** @source lib/percpu_counter.c compute_batch_value */
-const PERCPU_BATCH = 32;
-
 /** What the percpu counters begin with. Inside a step, at mount. */
 export function initCounters(k: Kernel): void {
   if (k.geo.groupCount === 1) return;
@@ -158,7 +155,6 @@ function showCounters(k: Kernel): void {
   if (geo.groupCount === 1) return;
   const behind = (now: number, shown: number): boolean => Math.abs(now - shown) >= PERCPU_BATCH;
   if (behind(sb.freeInodes, sb.shownFreeInodes)) sb.shownFreeInodes = sb.freeInodes;
-  if (behind(sb.freeBlocks, sb.shownFreeBlocks)) sb.shownFreeBlocks = sb.freeBlocks;
   const { usedDirs } = statsOf(k, 0, geo.groupCount);
   if (behind(usedDirs, sb.shownDirs)) sb.shownDirs = usedDirs;
 }

@@ -26,7 +26,14 @@ import type { Kernel } from '../kernel.ts';
 import type { GroupPrealloc, InodePrealloc } from '../state/tables.ts';
 import { clearBits, setBits } from '../volume/bitmap.ts';
 import { blocksInGroup, groupFirstBlock, groupOfBlock, groupOfInode } from '../volume/geometry.ts';
-import { changeBlocks, hasFreeBlocks, readBlockBitmap, readDesc, releaseSpace } from './balloc.ts';
+import {
+  addFreeBlocks,
+  changeBlocks,
+  hasFreeBlocks,
+  readBlockBitmap,
+  readDesc,
+  releaseSpace,
+} from './balloc.ts';
 
 /** Files of at most this many blocks share the CPU's preallocation. @source fs/ext4/mballoc.h MB_DEFAULT_STREAM_THRESHOLD */
 const STREAM_REQUEST = 16;
@@ -615,7 +622,7 @@ function markUsed(k: Kernel, ino: number, { start, length }: Run): void {
   const group = groupOfBlock(k.geo, start);
   const bits = readBlockBitmap(k, group, readDesc(k, group));
   changeBlocks(k, group, setBits(bits, start - groupFirstBlock(k.geo, group), length));
-  k.sb.freeBlocks -= length;
+  addFreeBlocks(k, -length);
   k.inode(ino).blocks += (k.blockSize / 512) * length;
 }
 
@@ -665,7 +672,7 @@ export function freeBlocks(
     const bits = readBlockBitmap(k, group, readDesc(k, group));
     changeBlocks(k, group, clearBits(bits, at - first, length));
     if (deferred) sb.freed = [...(sb.freed ?? []), [at, length] as const];
-    sb.freeBlocks += length;
+    addFreeBlocks(k, length);
     at += length;
   }
   k.inode(ino).blocks -= (k.blockSize / 512) * count;

@@ -42,7 +42,7 @@ interface OpenFile {
 interface Mapping {
   readonly node: Node;
   readonly offset: number;
-  readonly length: number;
+  length: number;
   readonly shared: boolean;
   writable: boolean;
 }
@@ -182,6 +182,14 @@ class Generator {
         return this.#special();
       case 'burst':
         return this.#burst();
+      case 'resize':
+        return this.#resize();
+      case 'advise':
+        return this.#advise();
+      case 'range':
+        return this.#syncRange();
+      case 'copy':
+        return this.#copyRange();
     }
   }
 
@@ -435,6 +443,48 @@ class Generator {
     this.#mappings.splice(this.#mapping, 1);
     this.#mapping = 0;
     if (this.#mappings.length > 0) this.#emit('mapping 0');
+  }
+
+  #resize(): void {
+    const random = this.#random;
+    const mapping = this.#choose();
+    if (mapping === undefined) return;
+    const length = random.pick([PAGE, 2 * PAGE, 3 * PAGE, 5 * PAGE]);
+    // Without -m one that grows depends on what lies behind it.
+    const moves = length > mapping.length || random.chance(50);
+    this.#emit(`mremap ${moves ? '-m ' : ''}${length}`);
+    mapping.length = length;
+  }
+
+  #advise(): void {
+    const mapping = this.#choose();
+    if (mapping === undefined) return;
+    const page = mapping.offset + PAGE * this.#random.below(mapping.length / PAGE);
+    const span = this.#random.chance(50) ? '' : ` ${page} ${PAGE}`;
+    this.#emit(`madvise -d${span}`);
+  }
+
+  // --- ranges of a file
+
+  #syncRange(): void {
+    const flags = this.#random.pick(['-w', '-b -w', '-b -w -a', '-a', '']);
+    this.#emit(['sync_range', flags, this.#offset(), this.#length()].filter((word) => word !== '').join(' '));
+  }
+
+  /** A piece of another file, or of this one, below two pages: a longer one makes large folios. */
+  #copyRange(): void {
+    const random = this.#random;
+    const { node, writable, append } = this.#file!;
+    const [from, to] = [this.#offset(), this.#offset()];
+    const length = Math.min(this.#length(), 2 * PAGE - 1);
+    const source = random.below(this.#files.length);
+    const path = random.pick(this.#tree.paths('file').concat(''));
+    const name = path === '' || random.chance(40) ? `-f ${source}` : path;
+    this.#emit(`copy_range -s ${from} -d ${to} -l ${length} ${name}`);
+    const size = (name === path ? this.#tree.get(path) : this.#files[source]!.node)?.size ?? 0;
+    const copied = Math.min(length, Math.max(0, size - from));
+    if (writable && !append && copied > 0 && node.kind === 'file')
+      node.size = Math.max(node.size, to + copied);
   }
 
   // --- attributes

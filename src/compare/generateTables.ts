@@ -29,6 +29,10 @@ export const WEIGHTS = {
   attributes: 2,
   special: 1,
   burst: 1,
+  resize: 1,
+  advise: 1,
+  range: 2,
+  copy: 2,
 };
 export type Kind = keyof typeof WEIGHTS;
 

@@ -14,14 +14,16 @@
 import type { Bytes } from '../bytes/bytes.ts';
 import { isErr } from '../errno.ts';
 import type { VmaView } from '../hooks.ts';
+import { hasInlineData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, invalidateLock, lock, mmapLock, unlock } from '../locks/lock.ts';
 import { modelCheck, modelStore } from '../model.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
-import { mmapReadAround, type ReadInlineFolio, readFolio } from './filemap.ts';
+import { type ReadInlineFolio, readBlocks, readFolio } from './filemap.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from './folio.ts';
+import { asyncReadahead, mmapReadAround } from './readahead.ts';
 import { clearPte } from './rmap.ts';
 import { balanceDirtyPages, isThrottled } from './throttle.ts';
 
@@ -46,15 +48,22 @@ export function vmaView(k: Kernel, slot: number, allowRetry = true): VmaView {
  * @locks   invalidate_lock shared while it is read; folio lock held for 'done'
  * @source  mm/filemap.c filemap_fault
  */
-function* filemapFault(k: Kernel, ino: number, index: number, inline: ReadInlineFolio): Op<FaultResult> {
+function* filemapFault(
+  k: Kernel,
+  ino: number,
+  index: number,
+  file: number,
+  inline: ReadInlineFolio,
+): Op<FaultResult> {
   for (;;) {
     const state = yield* step(k, 'page inside i_size? cached?', () => {
       if (index >= Math.ceil(k.inode(ino).size / PAGE_SIZE)) return 'sigbus';
       const folio = k.folio(ino, index);
-      return folio.present && folio.uptodate ? 'ready' : 'read';
+      if (folio.present && folio.readahead !== 0) asyncReadahead(k, ino, file, index, readBlocks);
+      return folio.present && folio.uptodate ? 'ready' : folio.present ? 'stale' : 'absent';
     });
     if (state === 'sigbus') return 'sigbus';
-    if (state === 'read') {
+    if (state !== 'ready') {
       yield* lock(k, invalidateLock(ino), 'shared');
       const got = yield* call(k, '__filemap_get_folio', () => getFolioLocked(k, ino, index));
       if (isErr(got)) {
@@ -63,8 +72,10 @@ function* filemapFault(k: Kernel, ino: number, index: number, inline: ReadInline
         return 'retry';
       }
       const uptodate = yield* step(k, 'folio_test_uptodate?', () => {
-        if (!k.folio(ino, index).uptodate) mmapReadAround(k, ino, index);
-        return k.folio(ino, index).uptodate;
+        const { uptodate, buffers } = k.folio(ino, index);
+        if (!uptodate && state === 'absent' && !buffers && !hasInlineData(k, ino))
+          mmapReadAround(k, ino, file, index, readBlocks);
+        return uptodate;
       });
       if (!uptodate) {
         const read = yield* call(k, 'ext4_read_folio', () => readFolio(k, ino, index, inline));
@@ -132,18 +143,18 @@ export function* faultHeld(
   allowRetry: boolean,
 ): Op<FaultResult> {
   const pteState = yield* step(k, 'look at the PTE', () => {
-    const { live, ino, pgoff } = k.vma(k.mm, slot);
-    if (!live) return { state: 'gone', ino, pgoff } as const;
+    const { live, ino, pgoff, file } = k.vma(k.mm, slot);
+    if (!live) return { state: 'gone', ino, pgoff, file } as const;
     const pte = k.pte(k.mm, vpnOf(slot, page));
     const state = !pte.present ? 'none' : !write || pte.writable ? 'fine' : 'readonly';
-    return { state, ino, pgoff } as const;
+    return { state, ino, pgoff, file } as const;
   });
-  const { ino } = pteState;
+  const { ino, file } = pteState;
   const index = pteState.pgoff + page;
   let result: FaultResult = 'done';
   if (pteState.state === 'gone') result = 'sigbus';
   else if (pteState.state === 'none') {
-    result = yield* call(k, 'filemap_fault', () => filemapFault(k, ino, index, inline));
+    result = yield* call(k, 'filemap_fault', () => filemapFault(k, ino, index, file, inline));
     if (result === 'done') {
       if (!write) {
         yield* step(k, 'set PTE read-only', () => setPte(k, slot, page, ino, index, false));

@@ -28,6 +28,7 @@ import {
   unlockFolio,
   zeroFolio,
 } from './folio.ts';
+import { asyncReadahead, readUpTo, syncReadahead } from './readahead.ts';
 import { unmapFolio, unmapMappingRange } from './rmap.ts';
 
 /** Fills a locked folio of an inline file: the file system's part of ->read_folio. 'not-inline' sends on to blocks. */
@@ -56,7 +57,7 @@ export function* readFolio(k: Kernel, ino: number, index: number, inline: ReadIn
 }
 
 /** Inside a step: every block of the folio that is not uptodate comes from the medium, or is zero. */
-function readBlocks(k: Kernel, ino: number, index: number): Result<void> {
+export function readBlocks(k: Kernel, ino: number, index: number): Result<void> {
   const folio = k.folio(ino, index);
   const lastBlock = Math.ceil(k.inode(ino).size / k.blockSize);
   for (const lblk of blocksOfPage(k, index)) {
@@ -72,56 +73,6 @@ function readBlocks(k: Kernel, ino: number, index: number): Result<void> {
     if (folio.buffers) k.fbuf(ino, lblk).state |= BH.uptodate;
   }
   folio.uptodate = true;
-}
-
-/** Pages of the readahead window: 128 KiB. @source include/linux/backing-dev-defs.h VM_READAHEAD_PAGES */
-const READAHEAD_PAGES = 32;
-
-/**
- * Inside a step: folio `index` was not there and is read; so are those around it that are not there either, as far as
- * the file goes. An inline file has no readahead.
- * @param first  the window
- * @param count  pages
- * @source mm/readahead.c page_cache_ra_unbounded; fs/ext4/inode.c ext4_readahead
- */
-function readAhead(k: Kernel, ino: number, index: number, first: number, count: number): void {
-  if (k.folio(ino, index).buffers || hasInlineData(k, ino)) return;
-  const stop = Math.min(first + count, Math.ceil(k.inode(ino).size / PAGE_SIZE));
-  for (let at = first; at < stop; at++) {
-    const folio = k.folio(ino, at);
-    if (at === index || folio.present) continue;
-    folio.present = true;
-    if (isErr(readBlocks(k, ino, at))) folio.present = false;
-  }
-}
-
-/** Inside a step. @source mm/filemap.c do_sync_mmap_readahead */
-export function mmapReadAround(k: Kernel, ino: number, index: number): void {
-  readAhead(k, ino, index, Math.max(0, index - READAHEAD_PAGES / 2), READAHEAD_PAGES);
-}
-
-/**
- * Inside a step: what a read that misses reads beside.
- * Not modelled: the state of an open file (a sequential reader gets more), and windows read before they are needed.
- * @param count  pages that are wanted
- * @source mm/readahead.c page_cache_sync_ra, get_init_ra_size
- */
-function readaheadAtMiss(k: Kernel, ino: number, index: number, count: number): void {
-  let cached = 0;
-  while (cached < index && cached < READAHEAD_PAGES && k.folio(ino, index - 1 - cached).present) cached++;
-  if (index === 0 || count > READAHEAD_PAGES) {
-    const size = 2 ** Math.ceil(Math.log2(count));
-    const few = size <= READAHEAD_PAGES / 32 ? 4 * size : 2 * size;
-    readAhead(k, ino, index, index, size <= READAHEAD_PAGES / 4 ? few : READAHEAD_PAGES);
-  } else if (cached <= count) readAhead(k, ino, index, index, count);
-  else
-    readAhead(
-      k,
-      ino,
-      index,
-      index,
-      Math.min((cached === index ? 2 * cached : cached) + count, READAHEAD_PAGES),
-    );
 }
 
 /**
@@ -152,12 +103,15 @@ export function* filemapGetPage(
   pos: number,
   count: number,
   inline: ReadInlineFolio,
+  { file = 0, splice = false }: ReadHow = {},
 ): Op<Result<void>> {
   const index = pageOf(pos);
+  const end = Math.ceil((pos + count) / PAGE_SIZE);
   for (;;) {
     const state = yield* step(k, 'filemap_get_read_batch', () => {
       const folio = k.folio(ino, index);
       if (!folio.present) return 'absent';
+      if (folio.readahead !== 0) asyncReadahead(k, ino, file, index, readBlocks, end);
       return folio.uptodate ? 'ready' : 'stale';
     });
     if (state === 'ready') return;
@@ -173,8 +127,10 @@ export function* filemapGetPage(
     }
     const usable = yield* step(k, 'filemap_range_uptodate', () => {
       if (!k.folio(ino, index).present) return 'gone';
-      if (rangeUptodate(k, ino, index, pos, count)) return 'ready';
-      readaheadAtMiss(k, ino, index, Math.ceil((pos + count) / PAGE_SIZE) - index);
+      if (k.folio(ino, index).uptodate || (!splice && rangeUptodate(k, ino, index, pos, count)))
+        return 'ready';
+      if (state === 'absent' && !k.folio(ino, index).buffers && !hasInlineData(k, ino))
+        syncReadahead(k, ino, file, index, end - index, readBlocks);
       return 'read';
     });
     if (usable !== 'read') {
@@ -199,9 +155,18 @@ export interface CopyOut {
   fault(done: number): Op<boolean>;
 }
 
+/** How pages are read; all of it may be left out. */
+export interface ReadHow {
+  /** Where the bytes go; left out: memory that is there. */
+  readonly to?: CopyOut | undefined;
+  /** The open file description that remembers what was read; 0 for none. */
+  readonly file?: number;
+  /** Into a pipe, which cannot hold a folio that is uptodate in part. @source mm/filemap.c filemap_splice_read */
+  readonly splice?: boolean;
+}
+
 /**
  * Reads at most `length` bytes. Takes no inode lock: size and bytes are looked at when they are copied.
- * @param to  where they go; left out: memory that is there
  * @returns   bytes read, EIO, EFAULT
  * @locks     while bytes are copied: none, so that a fault of `to` may take what it wants
  * @source    mm/filemap.c filemap_read
@@ -212,8 +177,9 @@ export function* filemapRead(
   pos: number,
   length: number,
   inline: ReadInlineFolio,
-  to?: CopyOut,
+  how: ReadHow = {},
 ): Op<Result<Bytes>> {
+  const { to, file = 0 } = how;
   const parts: Bytes[] = [];
   const end = pos + length;
   let next = pos;
@@ -221,7 +187,7 @@ export function* filemapRead(
     const at = next;
     const inside = yield* step(k, 'i_size_read', () => at < k.inode(ino).size);
     if (!inside) break;
-    const got = yield* call(k, 'filemap_get_pages', () => filemapGetPage(k, ino, at, end - at, inline));
+    const got = yield* call(k, 'filemap_get_pages', () => filemapGetPage(k, ino, at, end - at, inline, how));
     if (isErr(got)) return parts.length > 0 ? BytesValue.concat(parts) : got;
     const most = to === undefined ? end : Math.min(end, at + to.room(at - pos));
     const part = yield* step(k, 'copy_folio_to_iter', () => {
@@ -233,6 +199,8 @@ export function* filemapRead(
       const bytes = folioData(k, ino, index).slice(offsetIn(at), offsetIn(at) + stop - at);
       if (to !== undefined && !to.put(at - pos, bytes)) return null;
       modelCheck(k, ino, at, bytes);
+      const isLast = stop >= Math.min(end, k.inode(ino).size);
+      if (isLast && !hasInlineData(k, ino)) readUpTo(k, file, stop);
       return bytes;
     });
     if (part === 'gone') continue;

@@ -20,6 +20,7 @@ import { folioLock, fsReclaim, lock, mightLock, unlock } from '../locks/lock.ts'
 import { BH, TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
+import { clearMark } from './readahead.ts';
 
 /** Index of the page that holds byte `pos`. */
 export const pageOf = (pos: number): number => Math.floor(pos / PAGE_SIZE);
@@ -147,6 +148,7 @@ export function setFolioDirty(k: Kernel, ino: number, index: number): void {
   if (folio.dirty) return;
   folio.dirty = true;
   folio.tagDirty = true;
+  if (folio.readahead !== 0) clearMark(k, ino, index);
   k.inode(ino).dirtyPages = true;
 }
 
@@ -183,6 +185,7 @@ export function clearDirtyFlag(k: Kernel, ino: number, index: number): void {
 export function removeFolio(k: Kernel, ino: number, index: number): void {
   dropBuffersOf(k, ino, index);
   const folio = k.folio(ino, index);
+  if (folio.readahead !== 0) clearMark(k, ino, index);
   folio.present = folio.uptodate = folio.dirty = false;
   folio.tagDirty = folio.tagTowrite = folio.tagWriteback = folio.writeback = false;
   folio.data = null;

@@ -57,7 +57,7 @@ export type Command =
   /** Without MREMAP_MAYMOVE it does not grow. */
   | { verb: 'mremap'; length: number; mayMove: boolean }
   /** MADV_DONTNEED; null: advice that changes nothing. */
-  | { verb: 'madvise'; range: { offset: number; length: number } | null }
+  | { verb: 'madvise'; range: { offset: number; length: number } | 'mapping' | null }
   | { verb: 'mprotect'; read: boolean; write: boolean }
   // --- size, space, durability
   | { verb: 'truncate'; length: number }

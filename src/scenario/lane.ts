@@ -157,7 +157,8 @@ export class LaneCheck {
         break;
       }
       case 'madvise':
-        if (command.range !== null) this.inside(command.range.offset, command.range.length, fail);
+        if (command.range !== null && command.range !== 'mapping')
+          this.inside(command.range.offset, command.range.length, fail);
         break;
       case 'munmap':
         this.mappings.splice(this.current, 1);

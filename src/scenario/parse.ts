@@ -268,7 +268,7 @@ const GRAMMAR: Readonly<Record<Verb, Grammar>> = {
     flags: 'drs',
     refused: { w: 'readahead is not modelled' },
     build(args) {
-      if (args.operandCount === 0 && !args.has('d')) return { verb: 'madvise', range: null };
+      if (args.operandCount === 0) return { verb: 'madvise', range: args.has('d') ? 'mapping' : null };
       const range = args.range();
       return { verb: 'madvise', range: args.has('d') ? range : null };
     },

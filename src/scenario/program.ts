@@ -132,23 +132,30 @@ function* copyRange(
   { path, file, from, to: toPos, length }: Extract<Command, { verb: 'copy_range' }>,
 ): Op<LineOutcome> {
   const before = yield* step(k, 'current file', () => {
-    const { append, direct, sync } = currentFile(k)!;
+    const { append, direct, sync, readonly } = currentFile(k)!;
     const slot = k.taskRecord(k.task).file;
     const source = k.file(k.task, file);
-    return { slot, append, direct, sync, source: source.open ? source.ino : 0 };
+    const fromDirect = path === null && source.direct;
+    return { slot, append, direct, sync, readonly, fromDirect, source: source.open ? source.ino : 0 };
   });
-  const { append, direct, sync } = before;
+  const { append, direct, sync, readonly, fromDirect } = before;
   const source = path === null ? before.source : yield* call(k, 'open', () => open(k, path, READ_ONLY));
   if (isErr(source)) return failed(source.errno);
   if (source === 0) return failed('EBADF');
-  const size = yield* step(k, 'fstat', () => k.inode(source).size);
+  const { size, fromFile } = yield* step(k, 'fstat', () => ({
+    size: k.inode(source).size,
+    fromFile: path === null ? k.file(k.task, file).id : currentFile(k)!.id,
+  }));
   const count = length ?? Math.max(0, size - from);
   const flags = { append, direct, sync };
   let done = 0;
   let bad: Errno | null = null;
   while (done < count) {
     const at = done;
-    const request = { from: source, fromPos: from + at, to, toPos: toPos + at, length: count - at, flags };
+    const request = {
+      ...{ from: source, fromPos: from + at, fromDirect, fromFile },
+      ...{ to, toPos: toPos + at, length: count - at, toReadonly: readonly, flags },
+    };
     const copied = yield* call(k, 'copy_file_range', () => copyFileRange(k, request));
     if (isErr(copied)) bad = copied.errno;
     if (isErr(copied) || copied === 0) break;
@@ -201,7 +208,7 @@ function prepare(c: Command): Run {
           const buffer = c.from === undefined ? data : yield* mappedBuffer(k, c.from, c.length);
           if (buffer === null) return failed('EFAULT');
           let done = 0;
-          while (done < buffer.length) {
+          do {
             const pos = c.offset + done;
             const piece = bufferSlice(buffer, done, Math.min(buffer.length, done + c.block));
             const flags = yield* step(k, 'file flags', () => {
@@ -213,7 +220,7 @@ function prepare(c: Command): Run {
             if (isErr(ret)) return failed(ret.errno);
             done += ret;
             if (ret < piece.length) break;
-          }
+          } while (done < buffer.length);
           return { ret: done };
         },
         { readonly: 'EBADF' },
@@ -224,14 +231,17 @@ function prepare(c: Command): Run {
         function* (k, ino) {
           const buffer = c.into === undefined ? undefined : yield* mappedBuffer(k, c.into, c.length);
           if (buffer === null) return failed('EFAULT');
-          const direct = yield* step(k, 'file flags', () => currentFile(k)!.direct);
+          const { direct, file } = yield* step(k, 'file flags', () => {
+            const { direct, id } = currentFile(k)!;
+            return { direct, file: id };
+          });
           const parts: Bytes[] = [];
           let done = 0;
           while (done < c.length) {
             const pos = c.offset + done;
             const take = Math.min(c.block, c.length - done);
             const into = buffer === undefined ? undefined : bufferSlice(buffer, done, done + take);
-            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into));
+            const part = yield* call(k, 'read', () => pread(k, ino, pos, take, direct, into, { file }));
             if (isErr(part)) return failed(part.errno);
             if (part.length === 0) break;
             parts.push(part);
@@ -305,8 +315,7 @@ function prepare(c: Command): Run {
       const { range } = c;
       return onMapping(function* (k, slot) {
         if (range === null) return { ret: 0 };
-        const end = range.offset + range.length;
-        return outcome(yield* call(k, 'madvise', () => madviseDontneed(k, slot, range.offset, end)));
+        return outcome(yield* call(k, 'madvise', () => madviseDontneed(k, slot, range)));
       });
     }
     case 'mprotect':
@@ -345,7 +354,7 @@ function prepare(c: Command): Run {
         return outcome(yield* call(k, 'sync_file_range', () => syncFileRange(k, ino, c)));
       });
     case 'copy_range':
-      return onFile((k, ino) => copyRange(k, ino, c), { readonly: 'EBADF' });
+      return onFile((k, ino) => copyRange(k, ino, c));
     case 'fsync':
       return durable(false);
     case 'fdatasync':

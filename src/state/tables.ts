@@ -258,6 +258,8 @@ export const TABLES = {
     buffers: bool,
     /** Content, PAGE_SIZE bytes; null is all zero. */
     data: bytes,
+    /** PG_readahead: the first page of the large folio that carries it, + 1; 0 when it is not set. */
+    readahead: int,
   }),
 
   /** A buffer head of a file block. Keys: inode number, logical block. */
@@ -384,6 +386,17 @@ export const TABLES = {
 
   /** Power may fail: the names of a directory. Key: inode number. */
   ghostDir: table('ghostDir', ['ino'], { names: value<readonly GhostName[]>() }),
+
+  /** struct file_ra_state: the last window of an open file description, in pages. Key: `file.id`. */
+  readahead: table('readahead', ['file'], {
+    start: int,
+    size: int,
+    asyncSize: int,
+    /** Of the folios of the window: log2 of their pages. */
+    order: int,
+    /** Page of the byte after the last that was read, + 1; 0 before anything was. */
+    prevPage: int,
+  }),
 } as const;
 
 export type Tables = typeof TABLES;

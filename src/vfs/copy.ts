@@ -17,10 +17,15 @@ const PIPE_PAGES = 16;
 export interface CopyRequest {
   readonly from: number;
   readonly fromPos: number;
+  /** The source was opened with O_DIRECT. */
+  readonly fromDirect: boolean;
+  /** Its open file description. */
+  readonly fromFile: number;
   readonly to: number;
   readonly toPos: number;
   readonly length: number;
   /** How the target was opened. */
+  readonly toReadonly: boolean;
   readonly flags: WriteFlags;
 }
 
@@ -31,14 +36,16 @@ export interface CopyRequest {
  *          iter_file_splice_write
  */
 export function* copyFileRange(k: Kernel, request: CopyRequest): Op<Result<number>> {
-  const { from, fromPos, to, toPos, flags } = request;
+  const { from, fromPos, fromDirect, fromFile, to, toPos, flags } = request;
   const count = yield* step(k, 'generic_copy_file_checks', () => checkCopy(k, request));
   if (isErr(count)) return count;
   let done = 0;
   while (done < count) {
     const pos = fromPos + done;
-    const take = Math.min(count - done, PIPE_PAGES * PAGE_SIZE - (pos % PAGE_SIZE));
-    const read = yield* call(k, 'filemap_splice_read', () => pread(k, from, pos, take));
+    const take = Math.min(count - done, PIPE_PAGES * PAGE_SIZE - (fromDirect ? 0 : pos % PAGE_SIZE));
+    const how = { file: fromFile, splice: !fromDirect };
+    const reader = fromDirect ? 'copy_splice_read' : 'filemap_splice_read';
+    const read = yield* call(k, reader, () => pread(k, from, pos, take, fromDirect, undefined, how));
     if (isErr(read) || read.length === 0) return done > 0 || !isErr(read) ? done : read;
     const at = toPos + done;
     const written = yield* call(k, 'iter_file_splice_write', () => pwrite(k, to, at, read, flags));
@@ -50,11 +57,12 @@ export function* copyFileRange(k: Kernel, request: CopyRequest): Op<Result<numbe
 }
 
 /** How much is to be copied. Inside a step. */
-function checkCopy(k: Kernel, { from, fromPos, to, toPos, length, flags }: CopyRequest): Result<number> {
+function checkCopy(k: Kernel, request: CopyRequest): Result<number> {
+  const { from, fromPos, to, toPos, length, toReadonly, flags } = request;
   const [source, target] = [k.inode(from), k.inode(to)];
   if (isDir(source.mode) || isDir(target.mode)) return err('EISDIR');
   if (!isReg(source.mode) || !isReg(target.mode)) return err('EINVAL');
-  if (flags.append === true) return err('EBADF');
+  if (toReadonly || flags.append === true) return err('EBADF');
   let count = Math.max(0, Math.min(length, source.size - fromPos));
   if (count > 0) {
     if (toPos >= maxBytes(k)) return err('EFBIG');

@@ -173,7 +173,7 @@ export function* directWrite(
     k.inode(ino).mayInline = false;
     return true;
   });
-  if (!direct) {
+  if (!direct || data.length === 0) {
     yield* unlock(k, iRwsem(ino));
     return 'buffered';
   }

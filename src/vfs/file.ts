@@ -10,6 +10,7 @@ import { hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
 import { munmap } from '../pagecache/fault.ts';
+import { forgetReadahead } from '../pagecache/readahead.ts';
 import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
@@ -74,6 +75,7 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
     const file = k.file(k.task, slot);
     file.open = true;
     file.id = freshId(k);
+    forgetReadahead(k, file.id);
     file.ino = ino;
     file.readonly = flags.readonly;
     file.append = flags.append;
@@ -187,7 +189,11 @@ export function* unmapFile(k: Kernel, slot: number): Op<void> {
     return { ino, dir, id, lastWriter: vma.mayWrite && writers(k, ino) === 1 };
   });
   yield* call(k, 'munmap', () => munmap(k, slot));
-  const last = yield* step(k, 'fput', () => !isLive(k, id));
+  const last = yield* step(k, 'fput', () => {
+    if (isLive(k, id)) return false;
+    forgetReadahead(k, id);
+    return true;
+  });
   if (last) yield* call(k, '__fput', () => releaseFile(k, ino, lastWriter));
   yield* call(k, 'iput', () => evictIfUnused(k, ino, dir, true));
 }
@@ -196,6 +202,8 @@ export function* unmapFile(k: Kernel, slot: number): Op<void> {
 function removeCurrent(k: Kernel): void {
   const task = k.taskRecord(k.task);
   const count = openCount(k);
+  const { id: closed } = k.file(k.task, task.file);
+  if (!isMapped(k, closed) && openEntries(k, closed) === 1) forgetReadahead(k, closed);
   for (let slot = task.file; slot + 1 < count; slot++) {
     const { id, ino, readonly, append, direct, sync, dentryDir, dentryName } = k.file(k.task, slot + 1);
     const moved = { id, ino, readonly, append, direct, sync, dentryDir, dentryName };

@@ -47,10 +47,15 @@ export interface MmapRequest {
  */
 export function* mmap(k: Kernel, request: MmapRequest): Op<Result<number>> {
   const slot = yield* step(k, 'get_unmapped_area', () => {
+    const own = ownMappings(k);
+    // Behind the last, so that they stay in the order in which they were made.
+    const next = own.length === 0 ? firstSlot(k) : own.at(-1)! + 1;
+    if (next < firstSlot(k) + THREAD_SLOTS) return next;
     let free = firstSlot(k);
-    while (k.vma(k.mm, free).live) free++;
+    while (free < next && k.vma(k.mm, free).live) free++;
     return free;
   });
+  if (slot >= firstSlot(k) + THREAD_SLOTS) return err('ENOMEM');
   const { ino, write, mayWrite, shared } = request;
   const view: VmaView = { slot, ino, write, mayWrite, shared, allowRetry: true };
   const ready = yield* k.hooks.preMmap(k, view);
@@ -198,17 +203,25 @@ export function* mremap(k: Kernel, slot: number, length: number, mayMove: boolea
 
 /**
  * madvise(MADV_DONTNEED): pages fault again; what was private to the mapping is lost.
- * @param from,to  bytes of the file
+ * @param range  bytes of the file, or all of the mapping
  * @returns EINVAL when the range does not begin at a page
  * @locks   mmap_lock shared
  * @source  mm/madvise.c madvise_dontneed_single_vma
  */
-export function* madviseDontneed(k: Kernel, slot: number, from: number, to: number): Op<Result<void>> {
-  if (from % PAGE_SIZE !== 0) return err('EINVAL');
+export function* madviseDontneed(
+  k: Kernel,
+  slot: number,
+  range: { readonly offset: number; readonly length: number } | 'mapping',
+): Op<Result<void>> {
+  if (range !== 'mapping' && range.offset % PAGE_SIZE !== 0) return err('EINVAL');
   yield* lock(k, mmapLock(k.mm), 'shared');
   yield* step(k, 'zap_page_range_single', () => {
-    const { pgoff } = k.vma(k.mm, slot);
-    zapPages(k, slot, from / PAGE_SIZE - pgoff, Math.ceil(to / PAGE_SIZE) - pgoff);
+    const { pgoff, pages } = k.vma(k.mm, slot);
+    if (range === 'mapping') zapPages(k, slot, 0, pages);
+    else {
+      const end = Math.ceil((range.offset + range.length) / PAGE_SIZE);
+      zapPages(k, slot, range.offset / PAGE_SIZE - pgoff, end - pgoff);
+    }
   });
   yield* unlock(k, mmapLock(k.mm));
 }

@@ -18,6 +18,7 @@ import type { Kernel } from '../kernel.ts';
 import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshotAll } from '../model.ts';
 import { removeFolio } from '../pagecache/folio.ts';
+import { forgetReadahead } from '../pagecache/readahead.ts';
 import { clearPte, folioMapping, unmapFolio } from '../pagecache/rmap.ts';
 import { FROZEN } from '../state/tables.ts';
 import type { Op, Request } from '../task.ts';
@@ -182,6 +183,7 @@ export function* crash(k: Kernel): Op<void> {
     for (const task of k.world.firstKeys('file')) {
       for (const slot of k.world.secondKeys('file', task)) closeRecord(k, task, slot);
     }
+    for (const file of k.world.firstKeys('readahead')) forgetReadahead(k, file);
     for (const mm of k.world.firstKeys('vma')) {
       for (const slot of k.world.secondKeys('vma', mm)) {
         const vma = k.vma(mm, slot);

@@ -10,7 +10,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { iRwsem, lock, mightFault, sbWriters, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshot, modelWrite } from '../model.ts';
-import { filemapRead } from '../pagecache/filemap.ts';
+import { filemapRead, type ReadHow } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
 import { balanceDirtyPages, isThrottled } from '../pagecache/throttle.ts';
 import type { Op } from '../task.ts';
@@ -38,13 +38,16 @@ export function* pread(
   length: number,
   direct = false,
   into?: MappedBuffer,
+  how: Omit<ReadHow, 'to'> = {},
 ): Op<Result<Bytes>> {
   if (direct && length > 0) {
     const got = yield* call(k, 'ext4_dio_read_iter', () => directRead(k, ino, pos, length, into));
     if (got !== 'buffered') return got;
   }
   const to = into === undefined ? undefined : copyOutTo(k, into);
-  return yield* call(k, 'filemap_read', () => filemapRead(k, ino, pos, length, readpageInline, to));
+  return yield* call(k, 'filemap_read', () =>
+    filemapRead(k, ino, pos, length, readpageInline, { ...how, to }),
+  );
 }
 
 /** How the file was opened. */
@@ -72,13 +75,15 @@ export function* pwrite(
   data: UserBuffer,
   { append = false, direct = false, sync = false, dsync = false }: WriteFlags = {},
 ): Op<Result<number>> {
-  if (data.length === 0) return 0;
+  // Of nothing: O_DIRECT gives up inline data before it looks at the length.
+  if (data.length === 0 && !direct) return 0;
   yield* lock(k, sbWriters, 'shared');
   const past = direct
     ? yield* call(k, 'ext4_dio_write_iter', () => directWrite(k, ino, pos, data, append))
     : 'buffered';
   let written: Result<Written>;
-  if (past === 'buffered' || past === 'cached') {
+  if (data.length === 0) written = { start: pos, count: 0 };
+  else if (past === 'buffered' || past === 'cached') {
     written = yield* call(k, 'ext4_buffered_write_iter', () => bufferedWrite(k, ino, pos, data, append));
     if (past === 'cached' && !isErr(written)) {
       const { start, count } = written;
@@ -86,7 +91,7 @@ export function* pwrite(
     }
   } else written = past;
   let ret: Result<unknown> = written;
-  if ((sync || dsync) && !isErr(written)) {
+  if ((sync || dsync) && !isErr(written) && written.count > 0) {
     const { start, count } = written;
     const end = start + count;
     const promise = yield* step(k, 'O_SYNC', () => modelSnapshot(k, ino));

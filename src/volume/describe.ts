@@ -141,6 +141,7 @@ export interface InodeDescription {
   /** Blocks of the extent tree or block map itself. */
   readonly treeBlocks: readonly number[];
   /** Symlinks: where they point. */
+  /** At most a block of it: a longer one has a size that makes no sense. */
   readonly target: string | undefined;
   /** Directories: names in on-disk order. An errno name when it cannot be read. */
   readonly entries:
@@ -244,7 +245,7 @@ export function describeInode(image: Image, ino: number): InodeDescription {
   const kind = fileKind(inode.mode);
   const map =
     kind === 'file' || kind === 'directory' || kind === 'symlink' ? fileMap(image, ino, inode) : undefined;
-  const target = kind === 'symlink' ? readFile(image, ino) : undefined;
+  const target = kind === 'symlink' ? readFile(image, ino, 0, image.blockSize) : undefined;
   return {
     ino,
     offset: where.block * geo.blockSize + where.offset,
@@ -322,7 +323,7 @@ function walk(image: Image, from: number, path: string, depth: number): Result<n
       dir = found.ino;
       continue;
     }
-    const target = readFile(image, found.ino);
+    const target = readFile(image, found.ino, 0, image.blockSize);
     if (isErr(target)) return target;
     const text = new TextDecoder().decode(target.toUint8Array());
     return walk(image, dir, [text, ...parts.slice(i + 1)].join('/'), depth + 1);

@@ -43,6 +43,7 @@ import {
 import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { blocksOfPage, folioData, setFolioDirty, unlockFolio, zeroFolio } from '../pagecache/folio.ts';
 import { journalledBlocks, refileJournalled, switchJournalled } from '../pagecache/journalled.ts';
+import { clearMark } from '../pagecache/readahead.ts';
 import { clearDirtyForIo } from '../pagecache/rmap.ts';
 import { BH, TX_COMMITTING, TX_NONE, TX_RUNNING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
@@ -484,6 +485,8 @@ function* ioSubmit(
     yield* step(k, 'folio_end_writeback', () => {
       const folio = k.folio(ino, index);
       folio.writeback = folio.tagWriteback = false;
+      // PG_readahead and PG_reclaim are one bit.
+      if (folio.readahead !== 0) clearMark(k, ino, index);
       if (k.sink.listen !== null) k.emit(lockEffect('release', folioWriteback(ino, index), 'exclusive'));
     });
   }

@@ -41,6 +41,18 @@ function play(token: string): { broken: string[]; stuck: boolean } {
 }
 
 describe('findings', () => {
+  it('each has its row in the table, in order, under the address of its heading', () => {
+    const headings = [...text.matchAll(/^## (\d+)\. (.*)$/gm)].map(([, number, title]) => {
+      const slug = `${number}. ${title}`
+        .toLowerCase()
+        .replace(/[^\w\s-]/g, '')
+        .replace(/\s/g, '-');
+      return `[${number}](#${slug})`;
+    });
+    const rows = [...text.matchAll(/^\| (\[\d+\]\(#[^)]*\)) \|/gm)].map(([, link]) => link);
+    expect(rows).toEqual(headings);
+  });
+
   const said = [
     ...text.matchAll(/- `([a-z-]+)`: [^\n]*\n {2}```sh\n {2}npm run ext4lab -- replay '([^']+)'/g),
   ].map(([, invariant, token]) => [token!, invariant!] as const);

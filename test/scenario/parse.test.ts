@@ -175,6 +175,7 @@ describe('What does each verb mean?', () => {
     ['mremap 8k', { verb: 'mremap', length: 8192, mayMove: false }],
     ['mremap -m 8k', { verb: 'mremap', length: 8192, mayMove: true }],
     ['madvise', { verb: 'madvise', range: null }],
+    ['madvise -d', { verb: 'madvise', range: 'mapping' }],
     ['madvise -r 0 4k', { verb: 'madvise', range: null }],
     ['madvise -d 0 4k', { verb: 'madvise', range: { offset: 0, length: 4096 } }],
     ['sync_range 0 10', { ...range, write: true }],
