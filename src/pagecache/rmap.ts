@@ -22,6 +22,7 @@ function eachPte(
 
 /** Write-protects and cleans every PTE of the folio; true when one was writable or dirty. @source mm/rmap.c folio_mkclean */
 export function folioMkclean(k: Kernel, ino: number, index: number): boolean {
+  k.warnOn('clean-unlocked', !holds(k, folioLock(ino, index)));
   let cleaned = false;
   eachPte(k, ino, index, (pte) => {
     if (!pte.writable && !pte.dirty) return;
@@ -83,7 +84,6 @@ export function folioMapping(
  * @source mm/page-writeback.c folio_clear_dirty_for_io
  */
 export function clearDirtyForIo(k: Kernel, ino: number, index: number): boolean {
-  k.warnOn('clean-unlocked', !holds(k, folioLock(ino, index)));
   if (folioMkclean(k, ino, index)) markFolioDirty(k, ino, index);
   const folio = k.folio(ino, index);
   const was = folio.dirty;
