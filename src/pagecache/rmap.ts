@@ -22,6 +22,7 @@ function eachPte(
 
 /** Write-protects and cleans every PTE of the folio; true when one was writable or dirty. @source mm/rmap.c folio_mkclean */
 export function folioMkclean(k: Kernel, ino: number, index: number): boolean {
+  k.warnOn('clean-unlocked', !holds(k, folioLock(ino, index)));
   let cleaned = false;
   eachPte(k, ino, index, (pte) => {
     if (!pte.writable && !pte.dirty) return;

@@ -113,11 +113,7 @@ export const FINDINGS = {
     'a read gave bytes that differ from the file as a byte array',
     'ext4lab model',
   ),
-  'clean-unlocked': spec(
-    'warn-on',
-    'VM_BUG_ON_FOLIO(!folio_test_locked(folio))',
-    'mm/page-writeback.c folio_clear_dirty_for_io',
-  ),
+  'clean-unlocked': spec('warn-on', 'BUG_ON(!folio_test_locked(folio))', 'mm/rmap.c folio_mkclean'),
   'inline-write-unlocked': spec(
     'warn-on',
     'inline data is changed without xattr_sem: setxattr may move it meanwhile',

@@ -203,7 +203,7 @@ function removeCurrent(k: Kernel): void {
   const task = k.taskRecord(k.task);
   const count = openCount(k);
   const { id: closed } = k.file(k.task, task.file);
-  if (!isMapped(k, closed)) forgetReadahead(k, closed);
+  if (!isMapped(k, closed) && openEntries(k, closed) === 1) forgetReadahead(k, closed);
   for (let slot = task.file; slot + 1 < count; slot++) {
     const { id, ino, readonly, append, direct, sync, dentryDir, dentryName } = k.file(k.task, slot + 1);
     const moved = { id, ino, readonly, append, direct, sync, dentryDir, dentryName };

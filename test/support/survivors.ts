@@ -1,5 +1,14 @@
 /** Why nobody can tell a mutant that lives. The first line that fits a mutation's text counts. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
+  [
+    /s_writepages_rwsem in (ext4_change_inode_journal_flag|ext4_writepages)$/,
+    'NOT COVERED: the flag changes between two folios of one writepages; with one folio the handles that are waited for are enough',
+  ],
+  [/i_mutex_key in ioctl$/, 'the journal stands still while the flag changes'],
+  [
+    /^swap 'ext4_mark_inode_dirty', unlock folio lock/,
+    'the handle is open still: nothing reaches the log in between',
+  ],
   [/^swap unlock /, 'the lock is held one step longer'],
   [/^swap 'jbd2_journal_stop', /, 'the handle is held one step longer'],
   [
@@ -29,7 +38,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     'the lock of the folio is held, or nobody else looks at these buffers',
   ],
   [
-    /^(swap .*'(zero behind the end|folio->mapping still ours\?)'|drop folio lock) .*in ext4_setattr$/,
+    /^(swap .*'(zero behind the end|folio->mapping still ours\?)'|drop folio lock).* in ext4_setattr$/,
     'zeroing is one step; a store beside it comes before or after it either way',
   ],
   [
