@@ -84,7 +84,6 @@ export function folioMapping(
  * @source mm/page-writeback.c folio_clear_dirty_for_io
  */
 export function clearDirtyForIo(k: Kernel, ino: number, index: number): boolean {
-  k.warnOn('clean-unlocked', !holds(k, folioLock(ino, index)));
   if (folioMkclean(k, ino, index)) markFolioDirty(k, ino, index);
   const folio = k.folio(ino, index);
   const was = folio.dirty;
