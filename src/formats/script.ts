@@ -37,6 +37,9 @@ const FILTERS =
 /** What an xfstest keeps outside the volume. */
 const OWN_FILES = /^\$(seqres|seq|tmp|here|RESULT_DIR)\b/;
 
+/** Where output may go without touching the volume. */
+const OUTSIDE = /^(\d|-|\/dev\/|\/tmp\/|\/proc\/|\/sys\/|\/var\/|\$(seqres|seq|tmp|here|RESULT_DIR)\b)/;
+
 type Phase = 'setup' | 'beside' | 'after';
 
 class Script {
@@ -185,6 +188,10 @@ class Script {
     if (words.some(({ text }) => text.includes('/proc/sys/vm/drop_caches')) || this.dropsCaches(command))
       return { steps: [rawStep(name.at, '@drop_caches')], exit: [] };
     if (program === 'printf' && this.writesData(command, words)) return none;
+    if (program === 'echo' || program === 'printf') {
+      const steps = this.echoed(command, program, words.slice(1));
+      if (steps !== null) return { steps, exit: [] };
+    }
     this.checkRedirections(command, program);
     if (program === 'xfs_io' || name.text === '$XFS_IO_PROG') return this.xfsIo(command, words.slice(1));
     if (IGNORED.test(program)) {
@@ -253,6 +260,34 @@ class Script {
     return true;
   }
 
+  /** `echo text > FILE`: the write(2) that the shell makes; null where it goes elsewhere. */
+  private echoed({ redirections }: SimpleCommand, program: string, args: readonly Word[]): RawStep[] | null {
+    const [into, ...others] = redirections.filter(({ op }) => op === '>' || op === '>>');
+    if (into?.target == null) return null;
+    const target = expand(into.target, this.variables);
+    if (OUTSIDE.test(target.text) || others.length > 0) return null;
+    const bare = program === 'echo' && args[0]?.text === '-n';
+    const words = bare ? args.slice(1) : args;
+    for (const word of words) this.plain(word);
+    const said = words.map(({ text }) => text).join(' ');
+    const odd = program === 'printf' ? /%|\\(?!n)/.exec(said) : /^-e\b/.exec(said);
+    if (odd !== null)
+      this.source.fail(
+        words[0]!.at,
+        `${program} would compute what it writes`,
+        "write it as xfs_io -c 'pwrite …'",
+      );
+    const text = program === 'printf' ? said.replaceAll('\\n', '\n') : `${said}${bare ? '' : '\n'}`;
+    const hex = Array.from(new TextEncoder().encode(text), (byte) => byte.toString(16).padStart(2, '0')).join(
+      '',
+    );
+    return [
+      rawStep(target.at, `open -f ${into.op === '>' ? '-t' : '-a'} `, this.path(target)),
+      ...(hex === '' ? [] : [rawStep(target.at, `pwrite -x ${hex} 0`)]),
+      rawStep(target.at, 'close'),
+    ];
+  }
+
   private checkRedirections({ redirections, filters }: SimpleCommand, program: string): void {
     for (const { at, op, target } of redirections) {
       if (op === '<<' && program !== 'xfs_io' && program !== '$XFS_IO_PROG')
@@ -260,7 +295,7 @@ class Script {
       if (op === '<')
         this.source.fail(at, 'input from a file', 'put the commands into a here-document, <<EOF');
       const name = target === null ? '' : expand(target, this.variables).text;
-      if (/^\$(SCRATCH_MNT|TEST_DIR)/.test(name))
+      if (op.includes('>') && name !== '' && !OUTSIDE.test(name))
         this.source.fail(at, 'the shell would write into the volume', "write it as xfs_io -c 'pwrite …'");
       if (op !== '<<' && !this.redirected) this.note(at, 'where output goes is left out');
       if (op !== '<<') this.redirected = true;

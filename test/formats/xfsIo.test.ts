@@ -96,6 +96,30 @@ describe('a shell line', () => {
     expect(scenario.image).toEqual({ mkfs: { blockSize: 1024, inodeSize: 512, features: ['^has_journal'] } });
   });
 
+  it('writes what echo writes, and refuses other output into the volume', () => {
+    const text =
+      "echo hello > /mnt/f\necho -n x >> /mnt/f\nprintf 'a b\\n' > /mnt/g\nxfs_io -c fsync /mnt/f > /dev/null 2>&1\n";
+    expect(imported(text, 'xfs_io').scenario.tasks.CPU0).toEqual([
+      'open -f -t /f',
+      'pwrite -x 68656c6c6f0a 0',
+      'close',
+      'open -f -a /f',
+      'pwrite -x 78 0',
+      'close',
+      'open -f -t /g',
+      'pwrite -x 6120620a 0',
+      'close',
+      'open /f',
+      'fsync',
+    ]);
+    expect(complaint('md5sum x > /mnt/f\nxfs_io -c fsync /mnt/f\n', 'xfs_io')).toContain(
+      '1:10: the shell would write into the volume',
+    );
+    expect(complaint('printf %d 5 > /mnt/f\nxfs_io -c fsync /mnt/f\n', 'xfs_io')).toContain(
+      'printf would compute',
+    );
+  });
+
   it('sends a file as copy_range, and drops caches', () => {
     const text = "xfs_io -f -c 'sendfile -i /mnt/a 0 10' /mnt/b\necho 3 > /proc/sys/vm/drop_caches\n";
     expect(imported(text, 'xfs_io').scenario.tasks.CPU0).toEqual([
