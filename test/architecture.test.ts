@@ -115,7 +115,7 @@ describe('the page', () => {
     const others = [...names].filter((name) => !name.startsWith('.') && !editor.test(name));
     expect(others).toEqual(['zod']);
     const users = files.filter((file) => importsOf(file).some((name) => editor.test(name)));
-    expect(users.map((file) => basename(file)).sort()).toEqual(['editHistory.ts', 'editor.ts']);
+    expect(users.map((file) => basename(file)).sort()).toEqual(['editor.ts']);
   });
 });
 

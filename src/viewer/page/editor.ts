@@ -7,6 +7,7 @@ import {
   closeBracketsKeymap,
   completionKeymap,
 } from '@codemirror/autocomplete';
+import { history, historyKeymap } from '@codemirror/commands';
 import { json } from '@codemirror/lang-json';
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { type Diagnostic, linter, lintGutter, lintKeymap, setDiagnostics } from '@codemirror/lint';
@@ -22,7 +23,6 @@ import {
 import { tags } from '@lezer/highlight';
 import { completionsAt } from '../completions.ts';
 import { type Problem, problemsOf } from '../problems.ts';
-import { editHistory } from './editHistory.ts';
 
 export interface ScenarioEditor {
   text: string;
@@ -53,7 +53,7 @@ export function scenarioEditor(host: HTMLElement, { text, images, onChange }: Ed
         json(),
         bracketMatching(),
         closeBrackets(),
-        editHistory,
+        history(),
         syntaxHighlighting(COLOURS),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ 'aria-label': 'scenario, as JSON', tabindex: '0' }),
@@ -64,6 +64,7 @@ export function scenarioEditor(host: HTMLElement, { text, images, onChange }: Ed
           ...completionKeymap,
           ...closeBracketsKeymap,
           ...lintKeymap,
+          ...historyKeymap,
           { key: 'Enter', run: newLine },
         ]),
         EditorView.updateListener.of((update) => {
