@@ -1,6 +1,6 @@
 /** The volume a scenario starts from: a file beside it, or our own mkfs. Read once per command. */
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { makeVolume } from '../scenario/image.ts';
 import type { Scenario } from '../scenario/schema.ts';
@@ -17,7 +17,7 @@ export function imageOf(scenario: Pick<Scenario, 'image' | 'file'>): Image {
       makeVolume((scenario.image as { mkfs: Parameters<typeof makeVolume>[0] }).mkfs, scenario.file),
     );
   }
-  return readImageFile(join(dirname(scenario.file), scenario.image.file));
+  return readImageFile(resolve(dirname(scenario.file), scenario.image.file));
 }
 
 /** An image file; `.gz` is unpacked. @throws BadImage naming the file */

@@ -8,7 +8,7 @@
  * Locks: sb_writers shared ▸ i_rwsem ▸ (conversion) ▸ invalidate_lock exclusive for all but allocate ▸ handle.
  */
 import { ExtentTree } from '../balloc/extents.ts';
-import { mapBlocks, removeDelayed, removeSpace } from '../balloc/mapBlocks.ts';
+import { lookupBlock, mapBlocks, removeDelayed, removeSpace } from '../balloc/mapBlocks.ts';
 import { discardPreallocations } from '../balloc/mballoc.ts';
 import { journalStart, journalStop, tryJournalStart, updateFsyncTrans } from '../device/journal.ts';
 import { err, isErr, type Result } from '../errno.ts';
@@ -383,6 +383,9 @@ function* insertRange(k: Kernel, ino: number, offset: number, length: number): O
     removeDelayed(k, ino, first, Number.POSITIVE_INFINITY);
     const shifted = tree.shift(first, length / k.blockSize);
     tree.flush();
+    // What the extent-status tree knew from there on is gone: a hole before it ends there now.
+    const before = first > 0 ? lookupBlock(k, ino, first - 1) : null;
+    if (before !== null && !isErr(before) && before.state === 'hole') k.inode(ino).holeEnd = first;
     return shifted;
   });
   if (!isErr(moved)) yield* step(k, 'ext4_update_inode_fsync_trans', () => updateFsyncTrans(k, ino, true));
