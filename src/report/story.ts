@@ -75,10 +75,48 @@ export function storyOf(trace: Trace, options: StoryOptions): Diagram {
   }
   return {
     lanes: active.map((task) => trace.lanes[task]!),
-    rows,
+    rows: shortenRepeats(rows),
     title: options.title,
     footer: options.footer,
   };
+}
+
+/** Rows that come again are of so many at most. */
+const LONGEST_PERIOD = 40;
+/** So many times in a row are told one by one. */
+const MOST_TIMES = 4;
+
+/** The same over and over, but for its numbers, is told once, counted, and told a last time. */
+function shortenRepeats(rows: readonly DiagramRow[]): DiagramRow[] {
+  const shapes = rows.map(({ lane, depth, text }) => `${lane} ${depth} ${text.replace(/\d+/g, '#')}`);
+  const shown: DiagramRow[] = [];
+  for (let at = 0; at < rows.length; ) {
+    const found = repeatAt(shapes, at);
+    if (found === null) {
+      shown.push(rows[at]!);
+      at++;
+      continue;
+    }
+    const { period, times } = found;
+    const { lane, depth } = rows[at]!;
+    const text = `... ${times - 2} times more`;
+    const end = at + period * times;
+    shown.push(...rows.slice(at, at + period), { lane, depth, text, mark: 'result' });
+    shown.push(...rows.slice(end - period, end));
+    at = end;
+  }
+  return shown;
+}
+
+/** The shortest run of shapes that comes more than `MOST_TIMES` times from `at` on. */
+function repeatAt(shapes: readonly string[], at: number): { period: number; times: number } | null {
+  for (let period = 1; period <= LONGEST_PERIOD; period++) {
+    let same = 0;
+    while (at + same + period < shapes.length && shapes[at + same] === shapes[at + same + period]) same++;
+    const times = Math.floor(same / period) + 1;
+    if (times > MOST_TIMES) return { period, times };
+  }
+  return null;
 }
 
 /** The scenario line, and the innermost functions. */
