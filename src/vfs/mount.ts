@@ -13,7 +13,7 @@ import { err, isErr, type Result } from '../errno.ts';
 import { isDir, isLnk, isReg, RESERVED_INO } from '../inode/layout.ts';
 import { loadOrphans, orphanForgetAll } from '../inode/orphan.ts';
 import { fileOrphans } from '../inode/orphanFile.ts';
-import { forget, hasFlag, hasInlineData } from '../inode/update.ts';
+import { forget, hasFlag } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { folioLock, lock, sUmount, unlock } from '../locks/lock.ts';
 import { modelPromise, modelSnapshotAll } from '../model.ts';
@@ -227,9 +227,7 @@ export function* dropCaches(k: Kernel): Op<void> {
         if (k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
       }
       const inode = k.inode(ino);
-      // I_DIRTY_SYNC, as far as it shows: its size was set, and nothing else has come to it.
-      const resized = inode.mayInline && !hasInlineData(k, ino) && inode.size > 0;
-      const clean = !resized && !inode.dirtyPages && k.folioIndexes(ino).length === 0 && inode.reserved === 0;
+      const clean = !inode.dirtyPages && k.folioIndexes(ino).length === 0 && inode.reserved === 0;
       if (clean && ino !== RESERVED_INO.root && !inUse(k, ino) && !inode.unlinked) forget(k, ino);
     }
     k.sb.xattrCache = null;
