@@ -43,6 +43,8 @@ export interface WritebackControl {
   readonly end: number;
   /** jbd2 commit may only write what is already mapped. */
   readonly mayMap: boolean;
+  /** Pages alone are written; the inode stays dirty (I_DIRTY_SYNC). */
+  readonly pagesOnly?: boolean;
 }
 
 /** What the inline branch of writepages tells the rest. */

@@ -23,7 +23,7 @@ import {
 import { isErr } from '../errno.ts';
 import type { InlineVerdict, VmaView, VmFault } from '../hooks.ts';
 import { orphanIfPast, writeInlineData } from '../inline/ops.ts';
-import { hasInlineData, markInodeDirty } from '../inode/update.ts';
+import { hasInlineData, markInodeDirty, vfsMarkInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, invalidateLock, lock, locked, sbPagefaults, unlock, xattrSem } from '../locks/lock.ts';
@@ -141,7 +141,7 @@ function* endInline(k: Kernel, ino: number, pos: number, len: number, copied: nu
   }
   yield* unlockFolio(k, ino, 0);
   yield* step(k, 'mark_inode_dirty', () => {
-    markInodeDirty(k, ino);
+    vfsMarkInodeDirty(k, ino);
     updateFsyncTrans(k, ino, true);
   });
   if (copied < len) yield* orphanIfPast(k, ino, pos + len);

@@ -22,7 +22,7 @@ import {
 import { err, isErr, type Result } from '../errno.ts';
 import { EMPTY_EXTENT_ROOT, I_BLOCK_SIZE } from '../inode/layout.ts';
 import { orphanAdd, orphanDel } from '../inode/orphan.ts';
-import { hasInlineData, markInodeDirty, setFlag } from '../inode/update.ts';
+import { hasInlineData, markInodeDirty, setFlag, vfsMarkInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { holds, iDataSem, lock, locked, unlock, xattrSem } from '../locks/lock.ts';
@@ -412,7 +412,7 @@ export function* writeInlineDataEnd(
     if (ok) yield* step(k, 'ext4_update_inode_size', () => grow(copied));
   }
   yield* unlockFolio(k, ino, 0);
-  if (copied > 0) yield* step(k, 'mark_inode_dirty', () => markInodeDirty(k, ino));
+  if (copied > 0) yield* step(k, 'mark_inode_dirty', () => vfsMarkInodeDirty(k, ino));
   if (copied < len) yield* orphanIfPast(k, ino, pos + len);
   yield* journalStop(k);
   return copied;

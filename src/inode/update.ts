@@ -134,6 +134,15 @@ export function markInodeDirty(k: Kernel, ino: number): void {
 }
 
 /**
+ * As `markInodeDirty`, and the flusher has to come to the inode before it may leave memory.
+ * @source fs/fs-writeback.c __mark_inode_dirty (I_DIRTY_SYNC | I_DIRTY_DATASYNC); fs/ext4/inode.c ext4_dirty_inode
+ */
+export function vfsMarkInodeDirty(k: Kernel, ino: number): void {
+  markInodeDirty(k, ino);
+  k.inode(ino).dirtyInode = true;
+}
+
+/**
  * New times of a file that is written: the inode goes to the running transaction. Time stands still here and the
  * bytes do not change, but fsync has something to wait for. One step with a handle of its own.
  * @param then  what the caller says after it, in the same step
@@ -146,7 +155,7 @@ export function fileModified(k: Kernel, ino: number, then?: () => void): Request
     () => mayStart(k),
     () => {
       if (k.hasJournal && !hasHandle(k)) mightLock(k, jbd2Handle, 'shared', 'ext4_dirty_inode');
-      markInodeDirty(k, ino);
+      vfsMarkInodeDirty(k, ino);
       then?.();
     },
   );

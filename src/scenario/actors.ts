@@ -43,7 +43,7 @@ export function prepareActor(c: Command): Run {
     }
     case '@flush':
       return function* (k) {
-        yield* call(k, 'wb_workfn', () => syncInodes(k, SYNC_NONE));
+        yield* call(k, 'wb_workfn', () => syncInodes(k, { ...SYNC_NONE, pagesOnly: true }));
         yield* checkpoint(k);
         return { ret: 0 };
       };

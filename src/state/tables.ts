@@ -164,7 +164,7 @@ export const TABLES = {
     beforeBdev: bool,
     /** defer-inode-dirty: folio 0 has bytes that the inode does not; PG_dirty is not set for it. */
     inlineDirty: bool,
-    /** I_DIRTY_SYNC | I_DIRTY_DATASYNC; only no-journal mode acts on it. */
+    /** I_DIRTY_SYNC | I_DIRTY_DATASYNC: times, size or mode were set, and no writeback of the inode has come since. */
     dirtyInode: bool,
     /** ei->i_sync_tid and ei->i_datasync_tid, by age. */
     syncTx: int,

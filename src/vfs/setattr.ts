@@ -10,7 +10,7 @@ import { rawInode, setRawInode } from '../device/buffer.ts';
 import { getInodeWriteAccess, journalStart, journalStop } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
 import { fitsInInode, inodeLayout, isDir, S_IFMT, S_ISGID, S_ISUID, S_IXGRP } from '../inode/layout.ts';
-import { markInodeDirty } from '../inode/update.ts';
+import { vfsMarkInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iRwsem, lock, sbWriters, unlock, xattrSem } from '../locks/lock.ts';
 import type { Op } from '../task.ts';
@@ -23,7 +23,7 @@ function* change(k: Kernel, ino: number, body: () => void): Op<void> {
   yield* step(k, 'ext4_setattr', () => {
     getInodeWriteAccess(k, ino);
     body();
-    markInodeDirty(k, ino);
+    vfsMarkInodeDirty(k, ino);
   });
   yield* journalStop(k);
 }

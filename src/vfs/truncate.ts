@@ -14,7 +14,7 @@ import { mayJournalData, shouldJournalData, shouldOrderData } from '../inode/jou
 import { isReg } from '../inode/layout.ts';
 import { fileMaxBytes } from '../inode/limits.ts';
 import { orphanAdd, orphanDel } from '../inode/orphan.ts';
-import { hasFlag, hasInlineData, markInodeDirty } from '../inode/update.ts';
+import { hasFlag, hasInlineData, markInodeDirty, vfsMarkInodeDirty } from '../inode/update.ts';
 import { type Kernel, PAGE_SIZE } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
 import { modelTruncate } from '../model.ts';
@@ -95,7 +95,7 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   yield* unlock(k, invalidateLock(ino));
   if (!isErr(ret)) {
     yield* journalStart(k);
-    yield* step(k, 'mark_inode_dirty', () => markInodeDirty(k, ino));
+    yield* step(k, 'mark_inode_dirty', () => vfsMarkInodeDirty(k, ino));
     yield* journalStop(k);
   }
   return ret;

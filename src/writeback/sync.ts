@@ -32,7 +32,8 @@ import {
 export function* writebackSingleInode(k: Kernel, ino: number, wbc: WritebackControl): Op<void> {
   const wanted = yield* step(k, 'i_state & I_DIRTY?', () => {
     const inode = k.inode(ino);
-    return inode.inCore && (inode.dirtyPages || inode.dirtyInode || mappingTagged(k, ino, 'tagDirty'));
+    const dirtyInode = inode.dirtyInode && !wbc.pagesOnly;
+    return inode.inCore && (inode.dirtyPages || dirtyInode || mappingTagged(k, ino, 'tagDirty'));
   });
   if (!wanted) return;
   yield* lock(k, iSync(ino));
@@ -42,6 +43,7 @@ export function* writebackSingleInode(k: Kernel, ino: number, wbc: WritebackCont
   yield* call(k, 'ext4_writepages', () => writepages(k, ino, wbc));
   if (wbc.syncMode === 'all') yield* waitWriteback(k, ino);
   yield* step(k, 'requeue if still tagged', () => {
+    if (!wbc.pagesOnly) k.inode(ino).dirtyInode = false;
     if (mappingTagged(k, ino, 'tagDirty')) k.inode(ino).dirtyPages = true;
     else k.inode(ino).beforeBdev = false;
   });
@@ -101,6 +103,7 @@ export function* syncFile(
         if (k.buf(block).assoc === here || block === inodeBlock(k, here))
           writeBuffer(k, block, `fsync ino ${ino}`);
       }
+      k.inode(here).dirtyInode = false; // sync_inode_metadata
       // ext4_sync_parent: a new name is worth nothing before its directory is written.
       const parent = k.inode(here).newEntryDir;
       k.inode(here).newEntryDir = 0;
