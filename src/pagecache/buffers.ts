@@ -38,6 +38,8 @@ function mapBuffer(k: Kernel, ino: number, lblk: number, found: Mapping, look = 
     case 'hole':
       return;
     case 'delayed':
+      // To a look it is a hole: ext4_map_blocks gives it no block and no length.
+      if (look) return;
       bh.state = keep | BH.mapped | BH.new | BH.delay;
       bh.block = 0;
       return;

@@ -81,7 +81,7 @@ const ABOUT: Partial<Record<Verb, string>> = {
   mwrite: '-x: literal data',
   mprotect: 'changes the current mapping; without a letter PROT_NONE',
   '@writepages': 'writes the pages of a file and waits, as sync_file_range(2) with every flag',
-  '@flush': 'the flusher goes once over every dirty inode, then over the block device',
+  '@flush': 'the flusher goes once over the pages of every dirty inode, then over the block device',
   '@commit': 'jbd2 commits the running transaction, ordered data first',
   '@reclaim': 'kswapd: unmaps the pages of a file and drops what is clean',
   '@drop_caches': 'drops clean pages, unused inodes, clean buffers',

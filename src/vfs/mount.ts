@@ -227,7 +227,8 @@ export function* dropCaches(k: Kernel): Op<void> {
         if (k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
       }
       const inode = k.inode(ino);
-      const clean = !inode.dirtyPages && !inode.dirtyInode && k.folioIndexes(ino).length === 0 && inode.reserved === 0;
+      const clean =
+        !inode.dirtyPages && !inode.dirtyInode && k.folioIndexes(ino).length === 0 && inode.reserved === 0;
       if (clean && ino !== RESERVED_INO.root && !inUse(k, ino) && !inode.unlinked) forget(k, ino);
     }
     k.sb.xattrCache = null;

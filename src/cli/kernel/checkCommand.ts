@@ -80,6 +80,7 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
           const tally = tallyFile === undefined ? emptyTally() : readTally(tallyFile);
           const found: RandomOutcome[] = [];
           let done = 0;
+          let refused = 0;
           try {
             const besides = join(FIXTURE_IMAGES_FOLDER, 'any');
             const check = { referee: referee!, others, runLinear, design, besides, images, lineCount: lines };
@@ -87,7 +88,10 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
             for await (const outcome of checkRandom(seeds, check, () => ctx.signal.aborted)) {
               ctx.progress.update('check', ++done, random);
               tallyOutcome(tally, outcome);
-              if (outcome.refused !== undefined) ctx.say(`refused seed ${outcome.seed}: ${outcome.refused}`);
+              if (outcome.refused !== undefined) {
+                refused++;
+                ctx.say(`refused seed ${outcome.seed}: ${outcome.refused}`);
+              }
               if (outcome.differences.length === 0) continue;
               found.push(outcome);
               if (!json) for (const row of told(outcome, lines)) ctx.out(row);
@@ -112,7 +116,9 @@ export function kernelCheckCommand(runLinear: RunLinear): Command<typeof options
             });
           } else {
             const next = done < random ? `; go on with --seed ${seed + done}` : '';
-            ctx.say(`${done - found.length} of ${done} random scripts agree${next}`);
+            const ran = done - refused;
+            const notRun = refused === 0 ? '' : `, ${refused} could not be run`;
+            ctx.say(`${ran - found.length} of ${ran} random scripts agree${notRun}${next}`);
           }
           return found.length > allow ? EXIT.differs : EXIT.ok;
         }
