@@ -6,7 +6,9 @@
  *   truncate(2)  when i_size is set                        fsync …        `promise`: what must survive from here on
  *
  * A read, a mapped load and a stat compare with it at the moment they look. Bytes past i_size belong to nobody: a
- * store there is not part of the file.
+ * store there is not part of the file. But one beside a call that makes the file longer may come before or after it:
+ * when i_size is set, the file has those of these bytes that the folio has, and the call may still zero what nobody
+ * has read.
  *
  * All functions run inside a step.
  */
@@ -64,10 +66,10 @@ export function modelDeath(k: Kernel, ino: number): void {
     ghost.nameless = false;
   }
   ghost.live = ghost.promised = false;
-  ghost.size = ghost.promisedSize = 0;
+  ghost.size = ghost.promisedSize = ghost.growTo = 0;
   for (const index of k.world.secondKeys('ghostPage', ino)) {
     const page = k.ghostPage(ino, index);
-    page.data = page.promised = page.past = null;
+    page.data = page.promised = page.past = page.beyond = null;
     page.floor = 0;
   }
 }
@@ -90,23 +92,72 @@ export function modelWrite(k: Kernel, ino: number, pos: number, data: Bytes): vo
   setPage(k, ino, index, nullIfZero(page.splice(pos % PAGE_SIZE, data)));
 }
 
-/** A store through a mapping: only the part inside the file is in the file. */
+/** A store inside a page through a mapping: only the part inside the file is in the file. */
 export function modelStore(k: Kernel, ino: number, pos: number, data: Bytes): void {
-  const inside = Math.min(data.length, k.ghost(ino).size - pos);
+  const { size, growTo } = k.ghost(ino);
+  const inside = Math.min(data.length, Math.max(0, size - pos));
   if (inside > 0) modelWrite(k, ino, pos, data.slice(0, inside));
+  const past = data.slice(inside, Math.min(data.length, Math.max(inside, growTo - pos)));
+  if (growTo <= size || past.length === 0) return;
+  const page = k.ghostPage(ino, Math.floor(pos / PAGE_SIZE));
+  page.beyond = [...(page.beyond ?? []), [(pos % PAGE_SIZE) + inside, past]];
+}
+
+/** A call begins that may make the file end at `end`: what is stored past its end from here on is stored beside it. */
+export function modelExtend(k: Kernel, ino: number, end: number): void {
+  const ghost = k.ghost(ino);
+  if (!ghost.live) return;
+  forgetBeyond(k, ino);
+  ghost.growTo = end > ghost.size ? end : 0;
 }
 
 /** i_size grows to `size`. */
 export function modelGrow(k: Kernel, ino: number, size: number): void {
   const ghost = k.ghost(ino);
-  if (ghost.live && size > ghost.size) setSize(k, ino, size);
+  if (!ghost.live || size <= ghost.size) return;
+  setSize(k, ino, size);
+  if (ghost.growTo === 0) return;
+  for (const index of k.world.secondKeys('ghostPage', ino)) {
+    for (const [at, data] of k.ghostPage(ino, index).beyond ?? []) {
+      const bytes = data.slice(0, Math.min(data.length, Math.max(0, size - index * PAGE_SIZE - at)));
+      const { present, data: page } = k.folio(ino, index);
+      if (present && (page ?? zeroPage).slice(at, at + bytes.length).equals(bytes))
+        modelWrite(k, ino, index * PAGE_SIZE + at, bytes);
+    }
+  }
+  if (size >= ghost.growTo) ghost.growTo = 0;
+}
+
+/** The kernel zeroes bytes [from, to) of one page behind the old end: what was stored there beside the call is gone. */
+export function modelZeroBeyond(k: Kernel, ino: number, from: number, to: number): void {
+  for (const [at, data] of forgetBeyond(k, ino, from, to))
+    modelZero(k, ino, Math.max(from, at), Math.min(to, at + data.length));
+}
+
+/** @returns what was stored beside the call in [from, to), by place in the file */
+function forgetBeyond(
+  k: Kernel,
+  ino: number,
+  from = 0,
+  to = Number.POSITIVE_INFINITY,
+): (readonly [at: number, data: Bytes])[] {
+  return k.world.secondKeys('ghostPage', ino).flatMap((index) => {
+    const page = k.ghostPage(ino, index);
+    if (page.beyond === null) return [];
+    const start = index * PAGE_SIZE;
+    const outside = page.beyond.filter(([at, { length }]) => start + at >= to || start + at + length <= from);
+    const inside = page.beyond.filter((each) => !outside.includes(each));
+    page.beyond = outside.length === 0 ? null : outside;
+    return inside.map(([at, data]) => [start + at, data] as const);
+  });
 }
 
 /** i_size becomes `size`; bytes past it are gone and read as zeros when the file grows again. */
 export function modelTruncate(k: Kernel, ino: number, size: number): void {
   const ghost = k.ghost(ino);
   if (!ghost.live) return;
-  if (size < ghost.size) modelZero(k, ino, size, ghost.size);
+  if (size > ghost.size) return modelGrow(k, ino, size);
+  modelZero(k, ino, size, ghost.size);
   setSize(k, ino, size);
 }
 
@@ -225,6 +276,7 @@ export function promisedRead(k: Kernel, ino: number, pos: number, length: number
 export function modelCheck(k: Kernel, ino: number, pos: number, seen: Bytes): boolean {
   const { live, size } = k.ghost(ino);
   if (!live) return true;
+  forgetBeyond(k, ino, pos, Math.min(size, pos + seen.length));
   let same = seen.length <= Math.max(0, size - pos);
   for (let at = 0; same && at < seen.length; ) {
     const index = Math.floor((pos + at) / PAGE_SIZE);

@@ -6,6 +6,7 @@ import { isErr, type Result } from '../errno.ts';
 import { shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
+import { modelZeroBeyond } from '../model.ts';
 import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
@@ -38,7 +39,9 @@ export function* pagecacheIsizeExtended(k: Kernel, ino: number, from: number, to
   const index = pageOf(from);
   yield* cleanFolioPtes(k, ino, index, () => {
     if (!k.folio(ino, index).dirty) return;
-    zeroFolio(k, ino, index, offsetIn(from), Math.min(PAGE_SIZE, to - index * PAGE_SIZE));
+    const end = Math.min(PAGE_SIZE, to - index * PAGE_SIZE);
+    zeroFolio(k, ino, index, offsetIn(from), end);
+    modelZeroBeyond(k, ino, from, index * PAGE_SIZE + end);
   });
 }
 
@@ -115,6 +118,7 @@ export function* blockZeroPageRange(k: Kernel, ino: number, from: number, length
     const journalled = shouldJournalData(k, ino);
     if (journalled) dataWriteAccess(k, ino, index, at, at + length);
     zeroFolio(k, ino, index, at, at + length);
+    modelZeroBeyond(k, ino, from, from + length);
     if (journalled) dirtyJournalledData(k, ino, lblk);
     else markBufferDirty(k, ino, lblk);
     if (shouldOrderData(k, ino)) addOrderedInode(k, ino, from, from + length - 1, true);

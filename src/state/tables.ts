@@ -372,6 +372,8 @@ export const TABLES = {
     nameless: bool,
     /** Power may fail: what was the content of files that had this number before. */
     formers: value<readonly FormerFile[]>(),
+    /** A call is under way that makes the file this long; not larger than `size`: none is. */
+    growTo: u53,
   }),
 
   /** Content of the model, by page. Keys: inode number, page index. */
@@ -382,6 +384,8 @@ export const TABLES = {
     /** Power may fail: contents before this one, oldest first, and the first that a crash may still give back. */
     past: value<readonly (Bytes | null)[]>(),
     floor: int,
+    /** Stores past the end of the file since the call began that makes it longer: where in the page, and what. */
+    beyond: value<readonly (readonly [at: number, data: Bytes])[]>(),
   }),
 
   /** Power may fail: the names of a directory. Key: inode number. */

@@ -25,7 +25,7 @@ import { fileModified, hasInlineData, markInodeDirty } from '../inode/update.ts'
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { folioWriteback, iRwsem, lock, mightFault, unlock } from '../locks/lock.ts';
-import { modelCheck, modelGrow, modelWrite } from '../model.ts';
+import { modelCheck, modelExtend, modelGrow, modelWrite } from '../model.ts';
 import { lockIfPresent, removeFolio, unlockFolio } from '../pagecache/folio.ts';
 import { folioMapping, unmapFolio } from '../pagecache/rmap.ts';
 import type { Op } from '../task.ts';
@@ -199,7 +199,7 @@ export function* directWrite(
       yield* lock(k, iRwsem(ino));
       continue;
     }
-    yield* fileModified(k, ino);
+    yield* fileModified(k, ino, () => modelExtend(k, ino, end));
     const ret = yield* call(k, 'iomap_dio_rw', () => writeRange(k, ino, start, data, extend));
     yield* unlock(k, iRwsem(ino));
     return ret;

@@ -19,7 +19,7 @@ import { fileModified, hasFlag, markInodeDirty } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
-import { modelGrow, modelShift, modelZero } from '../model.ts';
+import { modelExtend, modelGrow, modelShift, modelZero } from '../model.ts';
 import { truncatePagecache, truncatePagecacheRange } from '../pagecache/filemap.ts';
 import { cleanFolioPtes, pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
 import type { Op } from '../task.ts';
@@ -57,7 +57,7 @@ export function* fallocate(k: Kernel, ino: number, request: FallocRequest): Op<R
   yield* lock(k, iRwsem(ino));
   let ret = yield* k.hooks.convert(k, ino);
   if (!isErr(ret)) {
-    yield* fileModified(k, ino);
+    yield* fileModified(k, ino, () => modelExtend(k, ino, request.offset + request.length));
     ret = yield* request.mode === 'allocate' ? doFallocate(k, ino, request) : dropping(k, ino, request);
   }
   yield* unlock(k, iRwsem(ino));

@@ -9,7 +9,7 @@ import { fileModified } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../kernel.ts';
 import { iRwsem, lock, mightFault, sbWriters, unlock } from '../locks/lock.ts';
-import { modelPromise, modelSnapshot, modelWrite } from '../model.ts';
+import { modelExtend, modelPromise, modelSnapshot, modelWrite } from '../model.ts';
 import { filemapRead, type ReadHow } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
 import { balanceDirtyPages, isThrottled } from '../pagecache/throttle.ts';
@@ -120,7 +120,11 @@ function* bufferedWrite(
   let count = yield* writeChecks(k, ino, start, data.length);
   if (!isErr(count)) {
     const within = bufferSlice(data, 0, count);
-    yield* fileModified(k, ino, () => mightFault(k, 'generic_perform_write', 'fault_in_iov_iter_readable'));
+    const end = start + count;
+    yield* fileModified(k, ino, () => {
+      mightFault(k, 'generic_perform_write', 'fault_in_iov_iter_readable');
+      modelExtend(k, ino, end);
+    });
     count = yield* call(k, 'generic_perform_write', () => performWrite(k, ino, start, within));
   }
   yield* unlock(k, iRwsem(ino));

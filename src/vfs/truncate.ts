@@ -17,7 +17,7 @@ import { orphanAdd, orphanDel } from '../inode/orphan.ts';
 import { hasFlag, hasInlineData, markInodeDirty, vfsMarkInodeDirty } from '../inode/update.ts';
 import { type Kernel, PAGE_SIZE } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
-import { modelTruncate } from '../model.ts';
+import { modelExtend, modelTruncate } from '../model.ts';
 import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { truncateInodePages, truncatePagecache } from '../pagecache/filemap.ts';
 import { blocksOfPage, lockIfPresent, unlockFolio } from '../pagecache/folio.ts';
@@ -50,7 +50,10 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   if (bad !== '') return err(bad as 'EINVAL' | 'EFBIG');
   const converted = yield* k.hooks.setattrSize(k, ino, size);
   if (isErr(converted)) return converted;
-  const oldSize = yield* step(k, 'i_size', () => k.inode(ino).size);
+  const oldSize = yield* step(k, 'i_size', () => {
+    modelExtend(k, ino, size);
+    return k.inode(ino).size;
+  });
   const shrink = size < oldSize;
   if (shrink && k.hasJournal && k.mount.data === 'ordered') {
     // ext4_begin_ordered_truncate: data of the committing transaction past the new end goes out first.
