@@ -598,4 +598,32 @@ export const FINDINGS: readonly Finding[] = [
       },
     ],
   },
+  {
+    number: 22,
+    title: 'A write that leaves a gap loses a store into it',
+    text: 'A write(2) that begins past the end of the file sets i_size, unlocks the folio, and zeroes the gap afterwards (ext4_zero_partial_blocks). Who sees the new size in between and stores into the gap stores inside the file, and the store is gone. This has nothing to do with inline data: every design breaks model here, those that hold elsewhere too, and where the file has its block already it takes no fault.',
+    links: [
+      {
+        scenario: 'store-past-eof-beside-append',
+        design: 'decision-pinning',
+        mount: 'delalloc',
+        broken: 'model',
+        power: false,
+      },
+      {
+        scenario: 'store-past-eof-beside-truncate-up',
+        design: 'decision-pinning',
+        mount: 'delalloc',
+        broken: null,
+        power: false,
+      },
+      {
+        scenario: 'store-past-eof-beside-truncate-up',
+        design: 'folio-lock-switch',
+        mount: 'nodelalloc',
+        broken: null,
+        power: false,
+      },
+    ],
+  },
 ];
