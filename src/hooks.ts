@@ -72,6 +72,11 @@ export interface Hooks {
   stillInline(k: Kernel, ino: number): boolean;
   /** Conversion by a write(2) that outgrows the inode, without delayed allocation. @source ext4_convert_inline_data_to_extent */
   convertForWrite(k: Kernel, ino: number): Op<Result<void>>;
+  /**
+   * Is what lies behind the end zeroed before a call that makes the file longer sets i_size? Inside a step. The kernel
+   * does that afterwards. @source fs/ext4/inode.c ext4_da_do_write_end, ext4_write_end; fs/ext4/extents.c ext4_alloc_file_blocks
+   */
+  zeroGapFirst(k: Kernel): boolean;
   /** ->write_end; returns bytes copied. @source fs/ext4/inode.c ext4_da_write_end, ext4_write_end */
   writeEnd(
     k: Kernel,

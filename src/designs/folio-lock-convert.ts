@@ -6,7 +6,8 @@
  *   that finds no block leaves the inline bytes where they are.
  * Locks: page_mkwrite: folio 0 ▸ xattr_sem; write_begin asks again under xattr_sem and under the folio lock.
  * Beside that, what the current kernel does to a file whose conversion is pending and this one must not: a read zeroes
- *   no dirty folio, truncate leaves block 0 its reservation; and fdatasync waits for inline bytes.
+ *   no dirty folio, truncate leaves block 0 its reservation; and fdatasync waits for inline bytes. A write past the end
+ *   zeroes the gap before it publishes i_size, not afterwards, when others may have stored there.
  * A fault enters the pending state, so `strict` is broken by design; a crash between destroy and mapping is the
  * business of `atomic-switch`.
  */
@@ -57,6 +58,9 @@ export const folioLockConvert: Design = defineDesign(pageCacheConvert, {
     },
     *convertForWrite(k, ino) {
       return yield* convertNow(k, ino);
+    },
+    zeroGapFirst() {
+      return true;
     },
     stillInline(k, ino) {
       return k.inode(ino).mayInline;

@@ -71,6 +71,9 @@ export const mkwriteConvert: Design = defineDesign(null, {
         ? daWriteEnd(k, ino, pos, len, copied, begin)
         : writeEnd(k, ino, pos, len, copied, begin);
     },
+    zeroGapFirst() {
+      return false;
+    },
     stillInline() {
       return true;
     },

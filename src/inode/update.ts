@@ -148,7 +148,9 @@ export function vfsMarkInodeDirty(k: Kernel, ino: number): void {
  * @param then  what the caller says after it, in the same step
  * @source fs/inode.c file_modified, file_update_time; fs/ext4/inode.c ext4_dirty_inode
  */
-export function fileModified(k: Kernel, ino: number, then?: () => void): Request<void> {
+export function fileModified(k: Kernel, ino: number): Request<void>;
+export function fileModified<T>(k: Kernel, ino: number, then: () => T): Request<T>;
+export function fileModified<T>(k: Kernel, ino: number, then?: () => T): Request<T | undefined> {
   return waitFor(
     k,
     'file_update_time',
@@ -156,7 +158,7 @@ export function fileModified(k: Kernel, ino: number, then?: () => void): Request
     () => {
       if (k.hasJournal && !hasHandle(k)) mightLock(k, jbd2Handle, 'shared', 'ext4_dirty_inode');
       vfsMarkInodeDirty(k, ino);
-      then?.();
+      return then?.();
     },
   );
 }

@@ -1,7 +1,7 @@
 /**
  * Zeroing in the page cache around a changing end of file.
  */
-import { addOrderedInode } from '../device/journal.ts';
+import { addOrderedInode, journalStart, journalStop } from '../device/journal.ts';
 import { isErr, type Result } from '../errno.ts';
 import { shouldJournalData, shouldOrderData } from '../inode/journalMode.ts';
 import type { Kernel } from '../kernel.ts';
@@ -38,11 +38,38 @@ export function* pagecacheIsizeExtended(k: Kernel, ino: number, from: number, to
   if (to <= rounded || rounded % PAGE_SIZE === 0) return;
   const index = pageOf(from);
   yield* cleanFolioPtes(k, ino, index, () => {
-    if (!k.folio(ino, index).dirty) return;
-    const end = Math.min(PAGE_SIZE, to - index * PAGE_SIZE);
-    zeroFolio(k, ino, index, offsetIn(from), end);
-    modelZeroBeyond(k, ino, from, index * PAGE_SIZE + end);
+    if (!k.hooks.zeroGapFirst(k) && k.folio(ino, index).dirty) zeroTail(k, ino, index, from, to);
   });
+}
+
+/** Inside a step: what was stored past the end, `from`, in its folio, as far as `to`. */
+function zeroTail(k: Kernel, ino: number, index: number, from: number, to: number): void {
+  const end = Math.min(PAGE_SIZE, to - index * PAGE_SIZE);
+  zeroFolio(k, ino, index, offsetIn(from), end);
+  modelZeroBeyond(k, ino, from, index * PAGE_SIZE + end);
+}
+
+/**
+ * For designs that zero the gap between i_size, `from`, and what follows, `to`, before i_size is set.
+ * @locks  i_rwsem exclusive ▸ handle ▸ folio lock
+ */
+export function* zeroGapBefore(k: Kernel, ino: number, from: number, to: number): Op<void> {
+  yield* journalStart(k);
+  yield* zeroTailBefore(k, ino, from, to);
+  yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, from, to));
+  yield* journalStop(k);
+}
+
+/** Of that, the other blocks of the page in which the file ends: for truncate(2), which zeroes its last block first. */
+export function* zeroTailBefore(k: Kernel, ino: number, from: number, to: number): Op<void> {
+  if (k.blockSize >= PAGE_SIZE) return;
+  const index = pageOf(from);
+  const cached = yield* step(k, 'filemap_lock_folio', () => k.folio(ino, index).present);
+  if (!cached || !(yield* lockIfPresent(k, ino, index))) return;
+  yield* step(k, 'zero past i_size', () => {
+    if (k.folio(ino, index).uptodate) zeroTail(k, ino, index, from, to);
+  });
+  yield* unlockFolio(k, ino, index);
 }
 
 /**

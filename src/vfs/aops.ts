@@ -270,7 +270,7 @@ function* daDoWriteEnd(
     yield* unlockFolio(k, ino, index);
     return err('EIO');
   }
-  const { oldSize, diskChanged, copied } = yield* step(k, 'block_write_end; i_size_write', () => {
+  const { oldSize, diskChanged, copied, zeroGap } = yield* step(k, 'block_write_end; i_size_write', () => {
     const inode = k.inode(ino);
     const oldSize = inode.size;
     const copied = blockWriteEnd(k, ino, index, pos, len, wanted);
@@ -285,7 +285,7 @@ function* daDoWriteEnd(
         diskChanged = true;
       }
     }
-    return { oldSize, diskChanged, copied };
+    return { oldSize, diskChanged, copied, zeroGap: pos > oldSize && !k.hooks.zeroGapFirst(k) };
   });
   yield* unlockFolio(k, ino, index);
   if (pos > oldSize)
@@ -293,8 +293,7 @@ function* daDoWriteEnd(
   if (!diskChanged && pos <= oldSize) return copied;
   const started = yield* tryJournalStart(k);
   if (isErr(started)) return started;
-  if (pos > oldSize)
-    yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
+  if (zeroGap) yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
   yield* step(k, 'ext4_mark_inode_dirty', () => markInodeDirty(k, ino));
   yield* journalStop(k);
   return copied;
@@ -316,18 +315,22 @@ export function* writeEnd(
     () => hasInlineData(k, ino) && k.inode(ino).mayInline,
   );
   if (inline) return yield* inlineEnd(k, ino, pos, len, wanted);
-  const { oldSize, changed, copied } = yield* step(k, 'block_write_end; ext4_update_inode_size', () => {
-    const { size, verityInProgress } = k.inode(ino);
-    const copied = blockWriteEnd(k, ino, index, pos, len, wanted);
-    // Verity metadata lies behind i_size, and stays there.
-    if (verityInProgress) return { oldSize: pos, changed: false, copied };
-    return { oldSize: size, changed: updateInodeSize(k, ino, pos + copied), copied };
-  });
+  const { oldSize, changed, copied, zeroGap } = yield* step(
+    k,
+    'block_write_end; ext4_update_inode_size',
+    () => {
+      const { size, verityInProgress } = k.inode(ino);
+      const copied = blockWriteEnd(k, ino, index, pos, len, wanted);
+      // Verity metadata lies behind i_size, and stays there.
+      if (verityInProgress) return { oldSize: pos, changed: false, copied, zeroGap: false };
+      const changed = updateInodeSize(k, ino, pos + copied);
+      return { oldSize: size, changed, copied, zeroGap: pos > size && !k.hooks.zeroGapFirst(k) };
+    },
+  );
   yield* unlockFolio(k, ino, index);
-  if (oldSize < pos) {
+  if (oldSize < pos)
     yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, pos));
-    yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
-  }
+  if (zeroGap) yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, pos));
   if (copied < len) yield* orphanIfPast(k, ino, pos + len);
   yield* step(k, 'ext4_mark_inode_dirty; jbd2_journal_stop', () => {
     if (changed) markInodeDirty(k, ino);

@@ -21,7 +21,12 @@ import { PAGE_SIZE } from '../kernel.ts';
 import { iDataSem, invalidateLock, iRwsem, lock, locked, sbWriters, unlock } from '../locks/lock.ts';
 import { modelExtend, modelGrow, modelShift, modelZero } from '../model.ts';
 import { truncatePagecache, truncatePagecacheRange } from '../pagecache/filemap.ts';
-import { cleanFolioPtes, pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
+import {
+  cleanFolioPtes,
+  pagecacheIsizeExtended,
+  zeroGapBefore,
+  zeroPartialBlocks,
+} from '../pagecache/zero.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { UNWRITTEN_MAX_LEN } from '../volume/extent.ts';
@@ -137,7 +142,11 @@ function* allocFileBlocks(
     convertUnwritten: unwritten,
     noNormalize: end - Math.floor(from / bs) <= UNWRITTEN_MAX_LEN,
   };
-  const oldSize = yield* step(k, 'i_size_read', () => k.inode(ino).size);
+  const { oldSize, first } = yield* step(k, 'i_size_read', () => {
+    const { size } = k.inode(ino);
+    return { oldSize: size, first: newSize > size && k.hooks.zeroGapFirst(k) };
+  });
+  if (first) yield* zeroGapBefore(k, ino, oldSize, newSize);
   let lblk = Math.floor(from / bs);
   let retries = 0;
   while (lblk < end) {
@@ -164,7 +173,8 @@ function* allocFileBlocks(
       });
       if (reached > oldSize) {
         yield* call(k, 'pagecache_isize_extended', () => pagecacheIsizeExtended(k, ino, oldSize, reached));
-        yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, reached));
+        if (!first)
+          yield* call(k, 'ext4_zero_partial_blocks', () => zeroPartialBlocks(k, ino, oldSize, reached));
       }
     }
     yield* step(k, 'ext4_mark_inode_dirty', () => {

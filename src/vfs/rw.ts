@@ -13,6 +13,7 @@ import { modelExtend, modelPromise, modelSnapshot, modelWrite } from '../model.t
 import { filemapRead, type ReadHow } from '../pagecache/filemap.ts';
 import { folioData, offsetIn, setFolioData } from '../pagecache/folio.ts';
 import { balanceDirtyPages, isThrottled } from '../pagecache/throttle.ts';
+import { zeroGapBefore } from '../pagecache/zero.ts';
 import type { Op } from '../task.ts';
 import { call, step } from '../task.ts';
 import { syncFile } from '../writeback/sync.ts';
@@ -121,10 +122,12 @@ function* bufferedWrite(
   if (!isErr(count)) {
     const within = bufferSlice(data, 0, count);
     const end = start + count;
-    yield* fileModified(k, ino, () => {
+    const gapFrom = yield* fileModified(k, ino, () => {
       mightFault(k, 'generic_perform_write', 'fault_in_iov_iter_readable');
       modelExtend(k, ino, end);
+      return k.hooks.zeroGapFirst(k) ? k.inode(ino).size : start;
     });
+    if (gapFrom < start) yield* zeroGapBefore(k, ino, gapFrom, start);
     count = yield* call(k, 'generic_perform_write', () => performWrite(k, ino, start, within));
   }
   yield* unlock(k, iRwsem(ino));

@@ -21,7 +21,7 @@ import { modelExtend, modelTruncate } from '../model.ts';
 import { invalidateBuffers } from '../pagecache/buffers.ts';
 import { truncateInodePages, truncatePagecache } from '../pagecache/filemap.ts';
 import { blocksOfPage, lockIfPresent, unlockFolio } from '../pagecache/folio.ts';
-import { blockZeroPageRange, pagecacheIsizeExtended } from '../pagecache/zero.ts';
+import { blockZeroPageRange, pagecacheIsizeExtended, zeroTailBefore } from '../pagecache/zero.ts';
 import { TX_COMMITTING } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { call, step, waitFor } from '../task.ts';
@@ -50,9 +50,10 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
   if (bad !== '') return err(bad as 'EINVAL' | 'EFBIG');
   const converted = yield* k.hooks.setattrSize(k, ino, size);
   if (isErr(converted)) return converted;
-  const oldSize = yield* step(k, 'i_size', () => {
+  const { oldSize, first } = yield* step(k, 'i_size', () => {
     modelExtend(k, ino, size);
-    return k.inode(ino).size;
+    const { size: old } = k.inode(ino);
+    return { oldSize: old, first: size > old && k.hooks.zeroGapFirst(k) };
   });
   const shrink = size < oldSize;
   if (shrink && k.hasJournal && k.mount.data === 'ordered') {
@@ -74,6 +75,7 @@ function* setattrSize(k: Kernel, ino: number, size: number): Op<Result<void>> {
       yield* unlock(k, invalidateLock(ino));
       return started;
     }
+    if (first) yield* zeroTailBefore(k, ino, oldSize, size);
     if (!shrink && oldSize % k.blockSize !== 0) {
       const length = k.blockSize - (oldSize % k.blockSize);
       yield* call(k, 'ext4_block_truncate_page', () => blockZeroPageRange(k, ino, oldSize, length));

@@ -601,26 +601,33 @@ export const FINDINGS: readonly Finding[] = [
   {
     number: 22,
     title: 'A write that leaves a gap loses a store into it',
-    text: 'A write(2) that begins past the end of the file sets i_size, unlocks the folio, and zeroes the gap afterwards (ext4_zero_partial_blocks). Who sees the new size in between and stores into the gap stores inside the file, and the store is gone. This has nothing to do with inline data: every design breaks model here, those that hold elsewhere too, and where the file has its block already it takes no fault.',
+    text: 'A write(2) that begins past the end of the file sets i_size, unlocks the folio, and zeroes the gap afterwards (ext4_zero_partial_blocks). Who sees the new size in between and stores into the gap stores inside the file, and the store is gone. With blocks smaller than a page pagecache_isize_extended does the same to the other blocks of the page, for truncate(2) too. This has nothing to do with inline data, only with the files that have become block files:',
     links: [
       {
         scenario: 'store-past-eof-beside-append',
-        design: 'decision-pinning',
+        design: 'pre-mmap',
         mount: 'delalloc',
         broken: 'model',
         power: false,
       },
       {
-        scenario: 'store-past-eof-beside-truncate-up',
-        design: 'decision-pinning',
+        scenario: 'store-past-eof-beside-append',
+        design: 'folio-lock-switch',
         mount: 'delalloc',
         broken: null,
         power: false,
       },
       {
-        scenario: 'store-past-eof-beside-truncate-up',
+        scenario: 'store-past-eof-beside-gap',
         design: 'folio-lock-switch',
         mount: 'nodelalloc',
+        broken: null,
+        power: false,
+      },
+      {
+        scenario: 'store-past-eof-beside-truncate-up',
+        design: 'decision-pinning',
+        mount: 'delalloc',
         broken: null,
         power: false,
       },
