@@ -146,7 +146,11 @@ export function fileModified(k: Kernel, ino: number, then?: () => void): Request
     () => mayStart(k),
     () => {
       if (k.hasJournal && !hasHandle(k)) mightLock(k, jbd2Handle, 'shared', 'ext4_dirty_inode');
+      // ext4_journal_start and ext4_journal_stop of ext4_dirty_inode.
+      const task = k.taskRecord(k.task);
+      task.handle++;
       markInodeDirty(k, ino);
+      task.handle--;
       then?.();
     },
   );
