@@ -9,6 +9,7 @@ import { Worker } from 'node:worker_threads';
 import { type CrashCell, crashCell } from '../compare/crash.ts';
 import { type Cell, type RaceOptions, raceCell } from '../compare/race.ts';
 import type { Design } from '../designs/design.ts';
+import type { Cut } from '../explore/part.ts';
 import type { LockOrderData } from '../locks/lockdep.ts';
 import { mountLabel, type Scenario } from '../scenario/schema.ts';
 import { blaming, isFromFile, PARANOID } from './designFile.ts';
@@ -48,6 +49,8 @@ export interface Searched {
   readonly crash: CrashCell | null;
   /** The orders in which locks were taken, where `lockdep` was asked for. */
   readonly lockOrder: LockOrderData | null;
+  /** Where the search of a part was cut off; null for all others. */
+  readonly cut: Cut | null;
 }
 
 /** What all threads see: a word that says stop, and by worker the states of its search. */
@@ -79,8 +82,8 @@ export function searchCell(
   };
   const what = [scenario, imageOf(scenario), design, mountNamed(scenario, mount)] as const;
   return blaming(design, () => {
-    const { cell, lockOrder } = raceCell(...what, options);
-    return { cell, lockOrder, crash: how.crash ? crashCell(...what, options).cell : null };
+    const { cell, lockOrder, cut } = raceCell(...what, options);
+    return { cell, lockOrder, cut, crash: how.crash ? crashCell(...what, options).cell : null };
   });
 }
 

@@ -10,16 +10,14 @@
 import { z } from 'zod';
 import type { CrashCell } from '../compare/crash.ts';
 import type { Cell } from '../compare/race.ts';
+import type { Part } from '../explore/part.ts';
 import { type LockEdge, LockOrder, type LockOrderData } from '../locks/lockdep.ts';
 import { lockdepSplats } from '../report/lockdep.ts';
-import { readJson } from '../scenario/json.ts';
+import { type JsonDocument, readJson } from '../scenario/json.ts';
 import { EXIT, type ExitCode, UsageError } from './errors.ts';
 
-/** Which part: `index` from 1. */
-export interface Shard {
-  readonly index: number;
-  readonly count: number;
-}
+/** Which part. */
+export type Shard = Part;
 
 const MAX_SHARDS = 10_000;
 
@@ -142,11 +140,20 @@ export function readShard(text: string, file: string): ShardJson {
   const isRace = whole && !('shard' in document.value);
   if (isRace)
     throw new UsageError(`${file}: this is a whole race, not a part of one (race --shard I/N --json)`);
-  const [issue] = parsed.error.issues;
+  throw wrongPart(document, parsed.error, file, 'no part of a race');
+}
+
+/** The first thing that is wrong with a file, with its place. */
+export function wrongPart(
+  document: JsonDocument,
+  { issues: [issue] }: z.ZodError,
+  file: string,
+  what: string,
+): UsageError {
   const path = issue!.path.filter((part) => typeof part !== 'symbol');
   const { line, column } = document.place(path);
   const at = path.length === 0 ? '' : ` ${path.join('.')}`;
-  throw new UsageError(`${file}:${line}:${column}: no part of a race:${at} ${issue!.message}`);
+  return new UsageError(`${file}:${line}:${column}: ${what}:${at} ${issue!.message}`);
 }
 
 /**

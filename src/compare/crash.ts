@@ -5,6 +5,7 @@
 import { Crasher, type CrashInvariantId, type CrashOptions, type Failure } from '../crash/crash.ts';
 import type { Design } from '../designs/design.ts';
 import { type Exploration, explore } from '../explore/explore.ts';
+import type { Cut } from '../explore/part.ts';
 import { parseSchedule, runsOf } from '../explore/schedule.ts';
 import { MAX_STEPS, type Subject } from '../explore/subject.ts';
 import { Walk } from '../explore/walk.ts';
@@ -51,7 +52,7 @@ export function crashCell(
   design: Design,
   mount: readonly MountOption[],
   options: CrashCellOptions = {},
-): { cell: CrashCell; session: Session; crasher: Crasher } {
+): { cell: CrashCell; session: Session; crasher: Crasher; cut: Cut | null } {
   const session = startCrashSession(scenario, image, design, mount);
   const crasher = new Crasher(session, {
     ...(options.limit === undefined ? {} : { limit: options.limit }),
@@ -78,6 +79,7 @@ export function crashCell(
     },
     session,
     crasher,
+    cut: result.cut,
   };
 }
 
@@ -125,6 +127,7 @@ function oneSchedule(subject: Subject): Exploration {
       endless: null,
       endStates: [walk.digest()],
       lockOrder: null,
+      cut: null,
     };
   });
 }

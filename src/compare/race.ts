@@ -6,6 +6,7 @@
  */
 import type { Design } from '../designs/design.ts';
 import { type Exploration, type ExploreOptions, explore, type Strategy } from '../explore/explore.ts';
+import type { Cut, Part } from '../explore/part.ts';
 import { formatSchedule } from '../explore/schedule.ts';
 import { INVARIANTS } from '../invariants/index.ts';
 import type { Invariant } from '../invariants/invariant.ts';
@@ -35,6 +36,8 @@ export interface Reach {
   readonly complete: boolean;
   /** Interleavings that cannot matter were left out; `schedules` says how many were not. */
   readonly reduced: boolean;
+  /** Searched in so many parts: `states` and `transitions` are sums, and what several parts came to is counted in each. */
+  readonly parts?: number;
 }
 
 export interface Cell {
@@ -69,6 +72,8 @@ export interface RaceOptions {
   /** See `ExploreOptions`. */
   readonly reduce?: boolean | 'auto';
   readonly paranoid?: number;
+  /** See `ExploreOptions`. */
+  readonly part?: Part;
   /** Fold the locks of what was seen into one graph. */
   readonly lockdep?: boolean;
   readonly onProgress?: (states: number) => void;
@@ -89,7 +94,7 @@ export function raceCell(
   design: Design,
   mount: readonly MountOption[],
   options: RaceOptions = {},
-): { cell: Cell; session: Session; lockOrder: LockOrderData | null } {
+): { cell: Cell; session: Session; lockOrder: LockOrderData | null; cut: Cut | null } {
   const session = startSession(scenario, image, design, mount);
   session.k.reached.clear();
   const result = explore(
@@ -100,6 +105,7 @@ export function raceCell(
     cell: cellOf(scenario, design, mountLabel(mount), result, session.k.reached, INVARIANTS),
     session,
     lockOrder: result.lockOrder,
+    cut: result.cut,
   };
 }
 
@@ -114,6 +120,7 @@ export function exploreOptions(scenario: Scenario, options: RaceOptions): Explor
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(options.depth === undefined ? {} : { depth: options.depth }),
     ...(options.reduce === undefined ? {} : { reduce: options.reduce }),
+    ...(options.part === undefined ? {} : { part: options.part }),
     ...(options.paranoid === undefined ? {} : { paranoid: options.paranoid }),
     ...(options.stop === undefined ? {} : { stop: options.stop }),
     ...(options.onProgress === undefined ? {} : { onProgress: ({ states }) => options.onProgress?.(states) }),
@@ -139,7 +146,7 @@ export function cellOf(
       steps,
     }))
     .sort((a, b) => order.indexOf(a.invariant) - order.indexOf(b.invariant));
-  const violates = violations.map((violation) => violation.invariant);
+  const { violates, pendingOnly } = brokenIn(violations);
   const first = violations[0];
   return {
     scenario: scenario.name,
@@ -148,8 +155,7 @@ export function cellOf(
     verdict: result.verdict,
     violates,
     violations,
-    pendingOnly:
-      violates.includes('strict') && !violates.includes('settled') && !violates.includes('pending'),
+    pendingOnly,
     reach: {
       strategy: result.reach.strategy,
       preemptions: result.reach.preemptions,
@@ -165,6 +171,14 @@ export function cellOf(
       : { schedule: first.schedule, token: tokenOf(scenario.name, design.id, mount, first.schedule) }),
     unreached: scenario.reaches.filter((name) => !reached.has(name)),
   };
+}
+
+/** What a cell says of its violations. */
+export function brokenIn(violations: readonly Violation[]): Pick<Cell, 'violates' | 'pendingOnly'> {
+  const violates = violations.map((violation) => violation.invariant);
+  const pendingOnly =
+    violates.includes('strict') && !violates.includes('settled') && !violates.includes('pending');
+  return { violates, pendingOnly };
 }
 
 /** How a cell compares with what the fixture records. */

@@ -130,6 +130,7 @@ export function dirtyMetadata(k: Kernel, block: number, assocIno = 0): void {
     if (assocIno !== 0) buf.assoc = assocIno;
     return;
   }
+  k.warnOn('dirty-without-handle', !hasHandle(k));
   buf.running = true;
   buf.dirty = false;
   buf.revoke &= ~TX_RUNNING;

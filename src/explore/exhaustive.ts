@@ -21,6 +21,7 @@ import { Futures } from './futures.ts';
 import { Graph } from './graph.ts';
 import { lockOrderOf } from './lockOrder.ts';
 import { checkClosure, checkStep, type Tried } from './paranoid.ts';
+import { type Cut, findCut, type Level, type Part, rangeOf } from './part.ts';
 import { PathCounts } from './pathCounts.ts';
 import { MAX_STEPS, NO_DEADLOCK, type Subject } from './subject.ts';
 import { ExactVisited, StateSet, Visited } from './visited.ts';
@@ -48,6 +49,8 @@ export interface ExhaustiveOptions {
   readonly graph?: boolean;
   /** Leave out interleavings that cannot matter (`futures.ts`). A bound on preemptions goes before, and there is no graph. */
   readonly reduce?: boolean;
+  /** Search only this part of the schedules (`part.ts`). */
+  readonly part?: Part;
   /** reduce: the locks of its own walk are added here. */
   readonly lockOrder?: LockOrder;
   readonly onProgress?: (progress: Progress) => void;
@@ -86,6 +89,8 @@ export interface Exhausted {
   /** In the order of the subject's invariants, the deadlock last. */
   readonly found: readonly Found[];
   readonly graph: Graph | null;
+  /** Where a part was cut off; null when all was asked for, or when the search ended before it was known. */
+  readonly cut: Cut | null;
   /** Memory of the visited set and the counts. */
   readonly bytes: number;
 }
@@ -101,17 +106,44 @@ export function exhaustive(
   options: ExhaustiveOptions = {},
   walk: Walk = new Walk(subject),
 ): Exhausted {
-  if (options.reduce && (options.preemptions ?? null) === null) return reduced(subject, options);
-  return walk.search(() => new DepthFirst(walk, options).run());
+  const { part, preemptions = null, budget = Number.POSITIVE_INFINITY } = options;
+  let start = null as Exhausted | null;
+  let spent = 0;
+  const cut =
+    part === undefined
+      ? null
+      : findCut(part, (limit) => {
+          const first = new DepthFirst(
+            walk,
+            { ...options, graph: false, budget: budget - spent },
+            cutAt(limit),
+          );
+          start = walk.search(() => first.run());
+          spent += start.transitions;
+          return start.complete ? first.levels : null;
+        });
+  if (part !== undefined && cut === null) return { ...start!, transitions: spent };
+  const own = part === undefined || cut === null ? null : { ...cut, ...rangeOf(part, cut.nodes), part };
+  const rest = { ...options, budget: budget - spent };
+  const result =
+    options.reduce && preemptions === null
+      ? reduced(subject, rest, own)
+      : walk.search(() => new DepthFirst(walk, rest, own).run());
+  return { ...result, transitions: result.transitions + spent, cut };
 }
 
 /** Passes with futures that are learned on the way, until one has relied on nothing that turned out wrong. */
-function reduced(subject: Subject, options: ExhaustiveOptions): Exhausted {
+function reduced(subject: Subject, options: ExhaustiveOptions, cut: OwnCut | null): Exhausted {
   const { world } = subject;
   const { budget = Number.POSITIVE_INFINITY, stopAtFirst = false } = options;
   let spent = 0;
-  const pass = (walk: Walk, bounds: Pick<ExhaustiveOptions, 'preemptions' | 'budget' | 'stopAtFirst'>) => {
-    const result = walk.search(() => new DepthFirst(walk, { ...options, graph: false, ...bounds }).run());
+  const pass = (
+    walk: Walk,
+    own: OwnCut | null,
+    bounds: Pick<ExhaustiveOptions, 'preemptions' | 'budget' | 'stopAtFirst'>,
+  ) => {
+    const search = { ...options, graph: false, ...bounds };
+    const result = walk.search(() => new DepthFirst(walk, search, own).run());
     spent += result.transitions;
     return result;
   };
@@ -121,14 +153,14 @@ function reduced(subject: Subject, options: ExhaustiveOptions): Exhausted {
     const futures = new Futures(walk.haltedAt);
     walk.futures = futures;
     walk.lockdep = options.lockOrder !== undefined;
-    pass(walk, {
+    pass(walk, null, {
       preemptions: 1,
       budget: Math.min(WARM_UP, Math.floor((budget - spent) / 4)),
       stopAtFirst: false,
     });
     // A record that was made meanwhile is in the lists of keys that closures looked at before: they are asked anew.
     while (stateBytes === world.stateBytes) {
-      const result = pass(walk, { budget: budget - spent });
+      const result = pass(walk, cut, { budget: budget - spent });
       const isRight = futures.stillHold() && stateBytes === world.stateBytes;
       if (isRight || !result.complete || (stopAtFirst && result.found.length > 0)) {
         options.lockOrder?.add(lockOrderOf(walk.automaton));
@@ -138,7 +170,24 @@ function reduced(subject: Subject, options: ExhaustiveOptions): Exhausted {
   }
 }
 
-/** Spreads (last task, preemptions) over 32 bits, beside the digests of data and control. */
+/** A cut as one part of the search has it: the nodes there that it goes on from. */
+interface OwnCut extends Cut {
+  readonly part: Part;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** For counting what stands above it: nobody goes on from there. */
+const cutAt = (depth: number): OwnCut => ({
+  depth,
+  nodes: 0,
+  digest: '',
+  part: { index: 1, count: 1 },
+  first: 0,
+  end: 0,
+});
+
+/** Spreads (last task, preemptions), or a depth, over 32 bits, beside the digests of data and control. */
 function mixBound(x: number): number {
   let h = Math.imul(x + 1, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
@@ -192,7 +241,10 @@ class DepthFirst {
 
   /** Most preemptions; −1: any number. */
   readonly #bound: number;
-  /** Nodes of the search; the states themselves unless there is a bound. */
+  readonly #cut: OwnCut | null;
+  /** By depth, down to the cut. */
+  readonly levels: Level[] = [];
+  /** Nodes of the search; the states themselves unless there is a bound or a cut. */
   readonly #nodes = new Visited();
   readonly #states: Visited;
   readonly #exactNodes: ExactVisited | null;
@@ -211,17 +263,19 @@ class DepthFirst {
   #any = false;
   #endless: string | null = null;
 
-  constructor(walk: Walk, options: ExhaustiveOptions) {
+  constructor(walk: Walk, options: ExhaustiveOptions, cut: OwnCut | null = null) {
     this.#walk = walk;
     this.#options = options;
+    this.#cut = cut;
     this.#watch = new Watch(walk.k, walk.world, walk.subject.invariants, walk.futures);
     this.#ids = [...this.#watch.always, ...this.#watch.end].map(({ id }) => id).concat(NO_DEADLOCK);
     this.#found = this.#ids.map(() => undefined);
     this.#bound = options.preemptions ?? -1;
-    this.#states = this.#bound < 0 ? this.#nodes : new Visited();
+    const areStates = this.#bound < 0 && cut === null;
+    this.#states = areStates ? this.#nodes : new Visited();
     this.#exactNodes = options.exact ? new ExactVisited() : null;
-    this.#exactStates = options.exact && this.#bound >= 0 ? new ExactVisited() : this.#exactNodes;
-    this.#graph = options.graph === false ? null : new Graph(walk.tasks, this.#bound < 0);
+    this.#exactStates = options.exact && !areStates ? new ExactVisited() : this.#exactNodes;
+    this.#graph = options.graph === false ? null : new Graph(walk.tasks, areStates);
   }
 
   run(): Exhausted {
@@ -278,20 +332,21 @@ class DepthFirst {
       endless: this.#endless,
       found: this.#found.filter((each) => each !== undefined),
       graph: this.#graph,
+      cut: null,
       bytes: this.#nodes.bytes + (this.#states === this.#nodes ? 0 : this.#states.bytes) + this.#counts.bytes,
     };
   }
 
   #start(): void {
     this.#watch.start();
-    this.#insertNode(0);
-    if (this.#bound >= 0) this.#insertState();
+    this.#insertNode(0, 0);
+    if (this.#states !== this.#nodes) this.#insertState();
     const can = this.#walk.runnable();
     this.#graph?.add(can, 0);
     this.#enter(0, 0, can, can, 0);
     if (can !== 0) return;
     this.#end(0, -1);
-    this.#counts.addEnd(0, 0);
+    if (this.#cut === null || this.#cut.part.index === 1) this.#counts.addEnd(0, 0);
   }
 
   /** Checks every task's closure, and tries the step that `task` is about to take. */
@@ -325,7 +380,8 @@ class DepthFirst {
     stack.enabled[depth] = can;
     stack.todo[depth] = todo;
     stack.alone[depth] = -1;
-    if (this.#walk.futures !== null && this.#bound < 0) this.#reduce(depth, can);
+    const isShared = this.#cut !== null && depth < this.#cut.depth;
+    if (this.#walk.futures !== null && this.#bound < 0 && !isShared) this.#reduce(depth, can);
     stack.mark[depth] = world.logLength;
     stack.c1[depth] = this.#walk.c1;
     stack.c2[depth] = this.#walk.c2;
@@ -371,18 +427,38 @@ class DepthFirst {
     return isRight;
   }
 
-  /** Number of the current node of the search, or −1−number when it was met before. @param bits  (last task, preemptions) */
-  #insertNode(bits: number): number {
+  /**
+   * Number of the current node of the search, or −1−number when it was met before.
+   * @param bits  (last task, preemptions); 0 without a bound
+   */
+  #insertNode(bits: number, depth: number): number {
     const { world, c1, c2 } = this.#walk;
-    const spread = this.#bound < 0 ? 0 : mixBound(bits);
-    if (this.#exactNodes !== null) {
-      const key = this.#walk.exactKey();
-      return this.#exactNodes.insert(this.#bound < 0 ? key : `${bits};${key}`);
-    }
-    return this.#nodes.insert(
-      (world.z1 + c1 + spread) | 0,
-      (world.z2 + c2 + Math.imul(spread, 0x85ebca6b)) | 0,
-    );
+    const level = this.#cut !== null && depth <= this.#cut.depth ? depth + 1 : 0;
+    let spread = bits === 0 ? 0 : mixBound(bits);
+    if (level > 0) spread = mixBound(spread ^ mixBound(level));
+    const z1 = (world.z1 + c1 + spread) | 0;
+    const z2 = (world.z2 + c2 + Math.imul(spread, 0x85ebca6b)) | 0;
+    const node =
+      this.#exactNodes === null
+        ? this.#nodes.insert(z1, z2)
+        : this.#exactNodes.insert(`${level};${bits};${this.#walk.exactKey()}`);
+    if (level > 0 && node >= 0) this.#count(depth, z1, z2);
+    return node;
+  }
+
+  #count(depth: number, z1: number, z2: number): void {
+    const level = (this.levels[depth] ??= { nodes: 0, z1: 0, z2: 0 });
+    level.nodes++;
+    level.z1 = (level.z1 + z1) | 0;
+    level.z2 = (level.z2 + z2) | 0;
+  }
+
+  /** Does another part go on from the node that came last? */
+  #isForeign(depth: number): boolean {
+    const cut = this.#cut;
+    if (cut === null || depth !== cut.depth) return false;
+    const number = this.levels[depth]!.nodes - 1;
+    return number < cut.first || number >= cut.end;
   }
 
   /** The same for the state, when nodes are more than states. */
@@ -407,7 +483,7 @@ class DepthFirst {
       // Who ran last only matters while it can go on.
       bits = preemptions * 32 + ((can >>> task) & 1 ? task + 1 : 0);
     }
-    const node = this.#insertNode(bits);
+    const node = this.#insertNode(bits, depth + 1);
     if (node < 0) {
       const known = -1 - node;
       if (!this.#counts.addState(depth, known)) this.#cyclic = true;
@@ -415,15 +491,25 @@ class DepthFirst {
       return false;
     }
     if (!isBounded) can = walk.runnable();
-    const number = isBounded ? this.#insertState() : node;
+    const number = this.#states === this.#nodes ? node : this.#insertState();
     const isNew = number >= 0;
     const state = isNew ? number : -1 - number;
     this.#remember(task, node, state, can);
     if (this.#watch.always.length > 0) this.#look(task, state, isNew);
+    const isForeign = this.#isForeign(depth + 1);
     if (can === 0) {
       if (isNew) this.#end(state, task);
-      this.#counts.addEnd(depth, 1);
-      this.#counts.setEnd(node);
+      const isAnother =
+        isForeign || (this.#cut !== null && depth + 1 < this.#cut.depth && this.#cut.part.index > 1);
+      if (isAnother) this.#counts.setNone(node);
+      else {
+        this.#counts.addEnd(depth, 1);
+        this.#counts.setEnd(node);
+      }
+      return false;
+    }
+    if (isForeign) {
+      this.#counts.setNone(node);
       return false;
     }
     let todo = can;

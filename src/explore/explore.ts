@@ -11,6 +11,7 @@ import { LockOrder, type LockOrderData } from '../locks/lockdep.ts';
 import { counterexamples, type Story, shrink } from './counterexample.ts';
 import { type Exhausted, exhaustive, type Progress } from './exhaustive.ts';
 import { lockOrderOf } from './lockOrder.ts';
+import type { Cut, Part } from './part.ts';
 import { type Sampled, type SampleStrategy, sample } from './random.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subject } from './subject.ts';
@@ -37,6 +38,8 @@ export interface ExploreOptions {
    * enough for all of them.
    */
   readonly reduce?: boolean | 'auto';
+  /** Only this part of the schedules: of sampled ones a range, else see `part.ts`. The budget is the part's. */
+  readonly part?: Part;
   /** Fold the locks of every schedule that was seen into one graph. */
   readonly lockdep?: boolean;
   /** Check every nth transition against fresh generators. */
@@ -86,6 +89,8 @@ export interface Exploration {
   readonly endStates: readonly string[];
   /** Which locks were taken under which; null unless `lockdep` was asked for. */
   readonly lockOrder: LockOrderData | null;
+  /** Where the search of a part was cut off; null for all others. */
+  readonly cut: Cut | null;
 }
 
 const DEFAULT_BUDGET = 50_000_000;
@@ -147,7 +152,8 @@ function first(walk: Walk, options: Options): Found {
 }
 
 function answer(result: Exhausted, stories: readonly Story[], bound: number | null, reduced: boolean): Found {
-  const { complete, bounded, schedules, states, transitions, deadlocks, halted, endless, endStates } = result;
+  const { complete, bounded, schedules, states, transitions, deadlocks, halted, endless, endStates, cut } =
+    result;
   return {
     verdict: stories.length > 0 ? 'violates' : complete ? 'holds' : 'inconclusive',
     violations: stories.map(violation),
@@ -164,6 +170,7 @@ function answer(result: Exhausted, stories: readonly Story[], bound: number | nu
     halted,
     endless,
     endStates,
+    cut,
   };
 }
 
@@ -187,6 +194,7 @@ function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions):
     halted: result.halted,
     endless: result.endless,
     endStates: result.endStates,
+    cut: null,
   };
 }
 

@@ -10,8 +10,9 @@
 
 const LIMB = 0x7fff_ffff;
 const MORE = 0x8000_0000;
-/** Where the record of an end is. */
+/** Where the record of an end is, and that of a state whose schedules are not counted here. */
 const END = 1;
+const NONE = 3;
 
 const grown = (old: Uint32Array, atLeast: number): Uint32Array => {
   const bigger = new Uint32Array(Math.max(Math.ceil(old.length * 1.25), atLeast));
@@ -33,7 +34,9 @@ export class PathCounts {
   constructor() {
     this.#records[END] = 0;
     this.#records[END + 1] = 1;
-    this.#used = END + 2;
+    this.#records[NONE] = 0;
+    this.#records[NONE + 1] = 0;
+    this.#used = NONE + 2;
   }
 
   #room(depth: number, state: number): void {
@@ -140,6 +143,12 @@ export class PathCounts {
   setEnd(state: number): void {
     this.#room(0, state);
     this.#at[state] = END;
+  }
+
+  /** A state that others go on from: no schedule of this search goes through it. */
+  setNone(state: number): void {
+    this.#room(0, state);
+    this.#at[state] = NONE;
   }
 
   /** Everything summed up along the path down to `depth`; spoils the sums. */

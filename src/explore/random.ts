@@ -7,10 +7,12 @@
  *   round-robin   every task in turn, a few steps each; schedule i has its own number of steps and first task
  *
  * Random and PCT miss different bugs: run both. The states met are numbered, and invariants are asked of new ones
- * only. The same seed gives the same schedules on every machine.
+ * only. The same seed gives the same schedules on every machine, and a schedule does not depend on those before it (but
+ * for the length of the first, over which PCT spreads its changes): a part of them is run alone.
  */
 import type { Found, Progress } from './exhaustive.ts';
 import { checkClosure, checkStep } from './paranoid.ts';
+import { type Part, rangeOf } from './part.ts';
 import { Rng } from './rng.ts';
 import { MAX_STEPS, NO_DEADLOCK, type Subject } from './subject.ts';
 import { StateSet, Visited } from './visited.ts';
@@ -24,6 +26,8 @@ export interface SampleOptions {
   readonly seed?: number;
   /** How many schedules to run. */
   readonly schedules: number;
+  /** Run only this part of them. */
+  readonly part?: Part;
   /** pct: the depth of the bugs looked for; 1 changes no priority. Default 3. */
   readonly depth?: number;
   /** Most transitions to take in all. */
@@ -35,7 +39,7 @@ export interface SampleOptions {
 }
 
 export interface Sampled {
-  /** Every schedule asked for was run. */
+  /** Every schedule asked for, or of the part, was run. */
   readonly complete: boolean;
   /** Schedules that were run to their end. */
   readonly schedules: number;
@@ -60,19 +64,27 @@ export function sample(subject: Subject, options: SampleOptions, walk: Walk = ne
 
 /** Chooses among the tasks of a mask. */
 interface Policy {
-  /** Before schedule `index`; `longest` is the longest so far. */
-  begin(index: number, longest: number): void;
+  /** Before schedule `index`; `length` is that of schedule 0, and 0 before it. */
+  begin(index: number, length: number): void;
   choose(can: number, step: number): number;
 }
 
 const lowest = (mask: number): number => 31 - Math.clz32(mask & -mask);
 
+/** The numbers of one schedule. */
+const rngOf = (seed: number, index: number): Rng =>
+  new Rng(new Rng(seed).next() ^ Math.imul(index, 0x85ebca6b));
+
 class RandomPolicy implements Policy {
-  readonly #rng: Rng;
-  constructor(rng: Rng) {
-    this.#rng = rng;
+  readonly #seed: number;
+  #rng: Rng;
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#rng = new Rng(seed);
   }
-  begin(): void {}
+  begin(index: number): void {
+    this.#rng = rngOf(this.#seed, index);
+  }
   choose(can: number): number {
     let count = 0;
     for (let rest = can; rest !== 0; rest &= rest - 1) count++;
@@ -83,23 +95,24 @@ class RandomPolicy implements Policy {
 }
 
 class PctPolicy implements Policy {
-  readonly #rng: Rng;
+  readonly #seed: number;
   readonly #depth: number;
   /** Higher runs first. Changed priorities are below all first ones. */
   readonly #priority: number[];
   #changes: number[] = [];
 
-  constructor(rng: Rng, tasks: number, depth: number) {
-    this.#rng = rng;
+  constructor(seed: number, tasks: number, depth: number) {
+    this.#seed = seed;
     this.#depth = depth;
     this.#priority = Array.from({ length: tasks }, (_, task) => task);
   }
 
-  begin(_index: number, longest: number): void {
+  begin(index: number, length: number): void {
+    const rng = rngOf(this.#seed, index);
     const tasks = this.#priority.length;
     for (let task = 0; task < tasks; task++) this.#priority[task] = this.#depth + task;
-    this.#rng.shuffle(this.#priority);
-    this.#changes = Array.from({ length: this.#depth - 1 }, () => this.#rng.below(Math.max(longest, 1)));
+    rng.shuffle(this.#priority);
+    this.#changes = Array.from({ length: this.#depth - 1 }, () => rng.below(Math.max(length, 1)));
   }
 
   choose(can: number, step: number): number {
@@ -169,27 +182,32 @@ class Sampler {
     this.#watch = new Watch(walk.k, walk.world, walk.subject.invariants);
     this.#ids = [...this.#watch.always, ...this.#watch.end].map(({ id }) => id).concat(NO_DEADLOCK);
     this.#found = this.#ids.map(() => undefined);
-    const rng = new Rng(options.seed ?? 0);
+    const { seed = 0 } = options;
     this.#policy =
       options.strategy === 'random'
-        ? new RandomPolicy(rng)
+        ? new RandomPolicy(seed)
         : options.strategy === 'pct'
-          ? new PctPolicy(rng, walk.tasks, Math.max(1, options.depth ?? 3))
+          ? new PctPolicy(seed, walk.tasks, Math.max(1, options.depth ?? 3))
           : new RoundRobin(Math.max(1, walk.tasks));
   }
 
   run(restart: () => void): Sampled {
-    const { schedules, stopAtFirst = false } = this.#options;
+    const { schedules, strategy, part, stopAtFirst = false } = this.#options;
+    const { first, end } = part === undefined ? { first: 0, end: schedules } : rangeOf(part, schedules);
     this.#watch.start();
     let complete = true;
-    for (let index = 0; index < schedules && complete; index++) {
+    // PCT needs a length to spread its changes over: the first schedule only measures it.
+    let length = 0;
+    const one = (index: number): void => {
       restart();
-      // PCT needs a length to spread its changes over: the first schedule only measures it.
-      this.#policy.begin(index, this.#longest);
+      this.#policy.begin(index, length);
       complete = this.#one();
-      if (complete) this.#schedules++;
+      if (complete && index === 0) length = this.#schedule.length;
+      if (complete && index >= first) this.#schedules++;
       if (this.#any && stopAtFirst) complete = false;
-    }
+    };
+    if (strategy === 'pct' && first > 0 && first < end) one(0);
+    for (let index = first; index < end && complete; index++) one(index);
     return {
       complete,
       schedules: this.#schedules,

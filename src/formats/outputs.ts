@@ -84,6 +84,11 @@ const reach = z
     transitions: count,
     complete: z.boolean(),
     reduced: z.boolean(),
+    parts: count
+      .optional()
+      .describe(
+        'Joined by merge: states, transitions, failures and media are sums over so many parts, and what several came to is counted in each.',
+      ),
   })
   .describe('How far the verdict reaches.');
 const cellShape = {

@@ -157,7 +157,11 @@ export function fileModified<T>(k: Kernel, ino: number, then?: () => T): Request
     () => mayStart(k),
     () => {
       if (k.hasJournal && !hasHandle(k)) mightLock(k, jbd2Handle, 'shared', 'ext4_dirty_inode');
+      // ext4_journal_start and ext4_journal_stop of ext4_dirty_inode.
+      const task = k.taskRecord(k.task);
+      task.handle++;
       vfsMarkInodeDirty(k, ino);
+      task.handle--;
       return then?.();
     },
   );

@@ -71,6 +71,11 @@ export const FINDINGS = {
     'page does not have buffers attached: its dirty bit is dropped and its data lost',
     'fs/ext4/inode.c mpage_prepare_extent_to_map',
   ),
+  'dirty-without-handle': spec(
+    'warn-on',
+    'metadata is dirtied and no handle is open: the transaction it belongs to may be in the log already',
+    'fs/ext4/ext4_jbd2.c __ext4_handle_dirty_metadata',
+  ),
   'start-while-frozen': spec(
     'warn-on',
     'WARN_ON(sb->s_writers.frozen == SB_FREEZE_COMPLETE)',

@@ -9,6 +9,13 @@ const caseOf = (label: string): Case => [...CASES, ...OTHER_CASES].find((each) =
 
 const lock = (what: string, frame: string): Mutation => ({ kind: 'lock', frame, what, answer: null });
 
+const question = (what: string, answer: boolean, frame: string): Mutation => ({
+  kind: 'question',
+  frame,
+  what,
+  answer,
+});
+
 describe('mutants', () => {
   it('a design without a mutation is as it was, state for state', () => {
     const each = caseOf('two-growing-writes nodelalloc page-cache-convert');
@@ -26,6 +33,9 @@ describe('mutants', () => {
     ['store-beside-punch delalloc', lock('mapping.invalidate_lock', 'filemap_fault')],
     ['store-beside-punch delalloc', lock('mapping.invalidate_lock', 'vfs_fallocate')],
     ['writepages-beside-truncate-to-zero delalloc', lock('folio lock', 'truncate_pagecache')],
+    ['freeze-beside-shrinker delalloc', lock('&type->s_umount_key', 'freeze_super')],
+    ['two-direct-writes-in-one-block delalloc', lock('&sb->s_type->i_mutex_key', 'ext4_dio_write_iter')],
+    ['append-behind-a-hole delalloc', question('i_disksize?', false, 'mpage_map_and_submit_extent')],
   ])('%s: $what in $frame is missed', (label, mutation) => {
     const baseline = baselineOf(caseOf(`${label} page-cache-convert`), 1_000_000)!;
     expect(fateOf(mutation, [baseline]).fate).toBe('caught');
@@ -39,6 +49,10 @@ describe('mutants', () => {
     ['mmap-store-then-fsync delalloc', lock('&ei->xattr_sem', 'ext4_do_writepages')],
     ['store-write-store delalloc', lock('&ei->xattr_sem', 'ext4_write_end')],
     ['mmap-store-then-fsync delalloc', swap(`lock &ei->xattr_sem, ${COPY}`, 'ext4_do_writepages')],
+    [
+      'in-place-write-then-fdatasync delalloc',
+      swap("'mark_inode_dirty', 'jbd2_journal_stop'", 'ext4_write_end'),
+    ],
     [
       'store-beside-truncate-down delalloc',
       swap('lock mapping.invalidate_lock, lock folio lock', 'ext4_page_mkwrite'),

@@ -2,7 +2,7 @@
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [
     /s_writepages_rwsem in (ext4_change_inode_journal_flag|ext4_writepages)$/,
-    'NOT COVERED: the flag changes between two folios of one writepages; with one folio the handles that are waited for are enough',
+    'chattr +j has written and waited for what is dirty, and each mode leaves alone what the other dirties: a buffer on a transaction is not BH_Dirty, a delayed one has no place',
   ],
   [/i_mutex_key in ioctl$/, 'the journal stands still while the flag changes'],
   [
@@ -12,8 +12,8 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^swap unlock /, 'the lock is held one step longer'],
   [/^swap 'jbd2_journal_stop', /, 'the handle is held one step longer'],
   [
-    /^swap .*(mark_inode_dirty|orphan_add).*'(ext4_mark_inode_dirty; )?jbd2_journal_stop' in|^swap 'mark_inode_dirty', 'past i_size/,
-    'NOT COVERED: metadata that is dirtied after its handle; here the running transaction takes it, and no commit comes in the same step',
+    /^swap 'mark_inode_dirty', 'past i_size/,
+    'both are done under one handle, and one transaction takes both',
   ],
   [/^swap .*in ext4_begin_enable_verity/, 'deny_write_access and i_rwsem keep everybody else out'],
   [
@@ -51,11 +51,11 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     'asked again under xattr_sem; a flush that came to nothing is done once more',
   ],
   [
-    /s_umount_key in (freeze_super|remount|thaw_super)/,
-    'NOT COVERED: no bundled lane freezes or remounts beside another one that does',
+    /s_umount_key in thaw_super/,
+    'one step is done under it, and what a thaw answers in the middle of a freeze it answers before the freeze as well',
   ],
+  [/s_umount_key in remount/, '@remount starts when every lane has ended'],
   [/drop I_SYNC/, 'two tasks that write one inode meet at the lock of each folio'],
-  [/i_mutex_key in ext4_dio_write_iter/, 'NOT COVERED: one write, to blocks that are there'],
   [/'i_state & I_DIRTY\?' = true/, 'a clean inode is written once more, with the bytes it has'],
   [
     /'i_state & I_DIRTY\?' = false/,
@@ -78,6 +78,10 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     /mapping\.invalidate_lock in (ext4_setattr|ext4_truncate_failed_write|filemap_get_pages|ext4_page_mkwrite)/,
     'i_size, looked at again under the folio lock, keeps out what is cut off; a hole has no such guard, and there the lock is missed',
   ],
+  [
+    /^drop folio lock in invalidate_inode_pages2_range$/,
+    'code of every design, caught under page-cache-convert and decision-pinning; here two direct writes drop the same clean page, and beside a store the search is too large or nothing tells',
+  ],
   [/folio lock in truncate_inode_pages$/, 'an inode that is evicted has no users'],
   [
     /folio lock in (filemap_fault|filemap_get_pages|truncate_pagecache_range|truncate_pagecache)$/,
@@ -89,7 +93,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /&mm->mmap_lock/,
-    'NOT COVERED: no bundled lane takes away the mapping that a lane of the same process stores through',
+    'a lane maps, unmaps and faults in slots of its own, threads too, so nobody changes what it looks at under the lock; a fork copies all of them in one step',
   ],
   [
     /'(MAY_INLINE_DATA\?|ext4_has_inline_data\?|still inline\?)' = true in ext4_(write_begin|prepare_inline_data|readpage_inline|do_writepages|truncate|inline_data_truncate|convert_inline_data_to_extent)$/,
@@ -114,7 +118,6 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     'the other lanes that write hold the folio lock under this design',
   ],
   [/'i_disksize\?' = true/, 'the update behind it never moves i_disksize back'],
-  [/'i_disksize\?' = false/, 'NOT COVERED: write(2) has moved i_disksize already wherever writepages could'],
   [/i_mutex_key in unlink$/, 'the name goes in one step'],
 ];
 

@@ -17,10 +17,12 @@ import { cellTests, TEST_FORMAT_OPTION } from '../cellTests.ts';
 import { defineCommand } from '../command.ts';
 import { blaming } from '../designFile.ts';
 import { designOf, mountNamed } from '../designOption.ts';
-import { EXIT, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { imageOf } from '../images.ts';
 import { grouped } from '../reachLine.ts';
 import { loadScenarios } from '../scenarioFiles.ts';
+import { askedOf, exitOfSearch } from '../searchShard.ts';
+import { parseShard } from '../shard.ts';
 
 export default defineCommand({
   about:
@@ -64,6 +66,11 @@ export default defineCommand({
       value: 'FILE',
       summary: 'the volume as the first failure leaves it, before recovery, its log for e2fsck or a mount',
     },
+    shard: {
+      type: 'text',
+      value: 'I/N',
+      summary: 'with --json: the Ith of N parts of the schedules; ext4lab merge joins them',
+    },
     format: TEST_FORMAT_OPTION,
     json: { type: 'flag', summary: 'one JSON object on stdout' },
   },
@@ -76,13 +83,19 @@ export default defineCommand({
     const { options } = ctx;
     const mount = mountNamed(scenario!, options.mount);
     const design = await designOf(options.design);
-    const { cell, session, crasher } = blaming(design, () =>
+    const shard = options.shard === undefined ? null : parseShard(options.shard);
+    if (shard !== null && (!options.json || options.schedules === 'one'))
+      throw new UsageError(
+        '--shard goes with --json, and not with --schedules one: merge joins what is printed',
+      );
+    const { cell, session, crasher, cut } = blaming(design, () =>
       crashCell(scenario!, imageOf(scenario!), design, mount, {
         which: options.schedules === 'one' ? 'one' : 'all',
         limit: options.media,
         torn: !options['no-torn'],
         ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
         ...(options.budget === undefined ? {} : { budget: options.budget }),
+        ...(shard === null ? {} : { part: shard }),
         stop: () => ctx.signal.aborted,
         onProgress: (states) => ctx.progress.update(`crash ${scenario!.name}`, states, null),
       }),
@@ -95,8 +108,7 @@ export default defineCommand({
     const file = options['save-image'];
     if (file !== undefined) saveFirst(file, session, cell, told[0]?.story);
     if (options.json) {
-      ctx.json({
-        schemaVersion: 1,
+      const printed = {
         ...cell,
         violations: told.map(({ violation, story: { failure, lost } }) => ({
           ...violation,
@@ -109,7 +121,17 @@ export default defineCommand({
             failure.medium.number,
           ),
         })),
-      });
+      };
+      if (shard === null) ctx.json({ schemaVersion: 1, ...printed });
+      else {
+        const { preemptions, media, 'no-torn': whole } = options;
+        const asked = askedOf('crash', scenario!, design.id, mount, {
+          ...(preemptions === undefined ? {} : { preemptions }),
+          media,
+          whole,
+        });
+        ctx.json({ schemaVersion: 1, shard, asked, cut, cell: printed, locks: null });
+      }
     } else if (options.format !== 'text') {
       const ids = crasher.invariants.map(({ id }) => id);
       const recorded = expectationOf(scenario!, design.id, mount, 'crash');
@@ -121,8 +143,7 @@ export default defineCommand({
       const words = cell.verdict === 'violates' ? `violates ${cell.violates.join(', ')}` : cell.verdict;
       ctx.out(`${scenario!.name} ${cell.design} (${cell.mount}): ${words} (${crashReach(cell)})`);
     }
-    if (cell.verdict === 'inconclusive') return cell.reach.complete ? EXIT.ok : EXIT.budget;
-    return cell.verdict === 'violates' ? EXIT.differs : EXIT.ok;
+    return exitOfSearch(cell, []);
   },
 });
 

@@ -7,7 +7,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'every scenario × the main designs: the verdict matrix',
     load: () => import('./race.ts'),
   },
-  { name: 'merge', summary: 'the parts of a race, joined', load: () => import('./merge.ts') },
+  { name: 'merge', summary: 'the parts of a race or a search, joined', load: () => import('./merge.ts') },
   { name: 'run', summary: 'one execution of a scenario under one design', load: () => import('./run.ts') },
   {
     name: 'explore',
