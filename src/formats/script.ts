@@ -78,7 +78,12 @@ class Script {
       if (/^\s*(#|$)/.test(text)) continue;
       const prompt = /^\s*xfs_io> ?/.exec(text)?.[0].length ?? 0;
       const body = text.slice(prompt);
-      commands.push({ text: body, at: at + prompt, origin: Array.from(body, (_, i) => at + prompt + i) });
+      commands.push({
+        text: body,
+        at: at + prompt,
+        origin: Array.from(body, (_, i) => at + prompt + i),
+        once: true,
+      });
     }
     if (commands.length === 0)
       this.source.fail(0, 'no xfs_io command', 'a shell line that runs xfs_io, or its commands, one a line');
@@ -86,7 +91,7 @@ class Script {
     const opens = /^(open|o|@\S+|mkdir|rmdir|rm|mv|ln)$/.test(first);
     const needs = !opens && isXfsIoVerb(first) && !/^(sync|syncfs)$/.test(first);
     if (needs) this.note(commands[0]!.at, 'no file is opened: /f is created and opened first');
-    const opened = needs ? rawStep(commands[0]!.at, 'open -f ', { path: '/f', at: commands[0]!.at }) : null;
+    const opened = needs ? [rawStep(commands[0]!.at, 'open -f ', { path: '/f', at: commands[0]!.at })] : [];
     const { steps, notes } = xfsIoProcess(this.source, opened, commands, { own: true });
     this.steps.setup.push(...steps);
     this.notes.push(...notes);
@@ -314,13 +319,11 @@ class Script {
   ): { steps: readonly RawStep[]; exit: readonly RawStep[] } {
     const commands: CommandText[] = [];
     const flags: { letter: string; at: number; value?: string }[] = [];
-    let path: Word | undefined;
+    const files: Word[] = [];
     for (let i = 0; i < words.length; i++) {
       const word = words[i]!;
       if (!/^-./.test(word.text)) {
-        if (path !== undefined)
-          this.source.fail(word.at, `a second file ${quote(word.text)}`, "open it with -c 'open …'");
-        path = word;
+        files.push(word);
         continue;
       }
       const letters = word.text.slice(1);
@@ -331,18 +334,21 @@ class Script {
           const joined = letters.slice(j + 1);
           const value = joined === '' ? words[++i] : part(word, j + 2);
           if (value === undefined) this.source.fail(at, `-${letter} needs a value`);
-          if (letter === 'c' || letter === 'C') commands.push(this.plain(value));
+          if (letter === 'c' || letter === 'C') commands.push({ ...this.plain(value), once: letter === 'C' });
           else if (letter === 'm') flags.push({ letter: 'm', at, value: value.text });
           break;
         }
         if (letter === 'x' || letter === 'F') continue;
+        if (letter === 'i' || letter === 'n') {
+          this.note(at, `xfs_io -${letter} means nothing to a regular file: left out`);
+          continue;
+        }
         if (!'adfrstTL'.includes(letter)) {
-          const why: Record<string, string> = {
-            i: 'idle mode',
-            n: 'O_NONBLOCK means nothing to a regular file',
-            R: 'ext4 has no realtime files',
-          };
-          this.source.fail(at, `xfs_io -${letter} is not supported`, why[letter]);
+          this.source.fail(
+            at,
+            `xfs_io -${letter} is not supported`,
+            letter === 'R' ? 'ext4 has no realtime files' : undefined,
+          );
         }
         flags.push({ letter, at });
       }
@@ -351,15 +357,15 @@ class Script {
     if (stdin !== undefined) {
       if (commands.length > 0) this.source.fail(stdin.at, '-c and a here-document: xfs_io reads only -c');
       for (const { text, at } of stdin.lines!)
-        commands.push({ text, at, origin: Array.from(text, (_, i) => at + i) });
+        commands.push({ text, at, origin: Array.from(text, (_, i) => at + i), once: true });
     } else if (commands.length === 0 && flags.length === 0) {
       this.source.fail(command.at, 'xfs_io without -c reads its terminal', "give the commands with -c '…'");
     }
     const letters = flags.filter(({ letter }) => letter !== 'm').map(({ letter }) => letter);
     const mode = flags.find(({ letter }) => letter === 'm')?.value;
     const options = `${[...new Set(letters)].map((letter) => ` -${letter}`).join('')}${mode === undefined ? '' : ` -m ${mode}`}`;
-    const opened = path === undefined ? null : rawStep(path.at, `open${options} `, this.path(path));
-    if (path === undefined && flags.length > 0)
+    const opened = files.map((path) => rawStep(path.at, `open${options} `, this.path(path)));
+    if (files.length === 0 && flags.length > 0)
       this.source.fail(flags[0]!.at, `-${flags[0]!.letter} without a file`);
     const made = xfsIoProcess(this.source, opened, commands, { data: this.data });
     this.notes.push(...made.notes);
