@@ -6,7 +6,7 @@
  * refused by name and column.
  */
 import { quote } from '../scenario/numbers.ts';
-import { verbs } from '../scenario/parse.ts';
+import { verbs, XFS_IO_SHORT } from '../scenario/parse.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { type PathRef, type RawStep, rawStep } from './mountPath.ts';
 import type { Source } from './source.ts';
@@ -34,33 +34,16 @@ interface Token {
   readonly index: number;
 }
 
-/** The short names of xfs_io. */
-const ALIASES: Readonly<Record<string, string>> = {
-  o: 'open',
-  c: 'close',
-  f: 'file',
-  w: 'pwrite',
-  r: 'pread',
-  s: 'fsync',
-  ds: 'fdatasync',
-  t: 'truncate',
-  mm: 'mmap',
-  mr: 'mread',
-  mw: 'mwrite',
-  ms: 'msync',
-  mu: 'munmap',
-  mrm: 'mremap',
-  ma: 'madvise',
-  cr: 'copy_range',
-  send: 'sendfile',
-};
-
 /** Only print something, without asking the kernel about the file's bytes. */
 const PRINTS = new Set(['print', 'p', 'help', '?', 'lsattr', 'statfs', 'statx', 'inode', 'lsproj', 'label']);
 
 export function isXfsIoVerb(word: string): boolean {
   return (
-    Object.hasOwn(ALIASES, word) || XFS_IO.has(word) || PRINTS.has(word) || word === 'quit' || word === 'q'
+    Object.hasOwn(XFS_IO_SHORT, word) ||
+    XFS_IO.has(word) ||
+    PRINTS.has(word) ||
+    word === 'quit' ||
+    word === 'q'
   );
 }
 
@@ -357,7 +340,7 @@ class Process {
 const ODD = /['"`;\\]|(?<![ \t])\$|\$(?![A-Za-z_]\w*(?:\/|[ \t]|$))/;
 
 function longName(word: string): string {
-  return Object.hasOwn(ALIASES, word) ? ALIASES[word]! : word;
+  return Object.hasOwn(XFS_IO_SHORT, word) ? XFS_IO_SHORT[word]! : word;
 }
 
 /** A line of words that stand where they were read. */
