@@ -30,7 +30,7 @@ export function readScript(
 
 /** Helpers of xfstests that set up or clean up, and commands that only print. */
 const IGNORED =
-  /^(_require_\w+|_begin_fstest|_supported_(fs|os)|_exclude_\w+|_cleanup|_scratch_unmount_dirty|_filter_\w+|_fixed_by_\w+|_notrun|_register_cleanup|_fail|trap|_scratch_unmount_dirty|echo|printf|sleep|cat|stat|md5sum|od|hexdump|xxd|filefrag|lsattr|exit|set|export|true|:|\.|source|dmesg|udevadm|modprobe)$/;
+  /^(_require_\w+|_begin_fstest|_init_flakey|_cleanup_flakey|_hexdump|unset|_supported_(fs|os)|_exclude_\w+|_cleanup|_scratch_unmount_dirty|_filter_\w+|_fixed_by_\w+|_notrun|_register_cleanup|_fail|trap|_scratch_unmount_dirty|echo|printf|sleep|cat|stat|md5sum|od|hexdump|xxd|filefrag|lsattr|exit|set|export|true|:|\.|source|dmesg|udevadm|modprobe)$/;
 const FILTERS =
   /^(_filter_\w+|_dd_repeat_check|grep|egrep|fgrep|sed|awk|head|tail|cut|tr|sort|uniq|tee|wc|od|hexdump|xxd|md5sum|cat)$/;
 
@@ -54,6 +54,7 @@ class Script {
   private unmounted: number | null = null;
   private image: ScenarioFile['image'] | undefined;
   private redirected = false;
+  private functions: ReadonlySet<string> = new Set();
   /** Files outside the volume that printf has written, hex. */
   private readonly data = new Map<string, string>();
 
@@ -62,7 +63,9 @@ class Script {
   }
 
   shell(): this {
-    for (const entry of readShell(this.source)) this.entry(entry);
+    const { entries, functions } = readShell(this.source);
+    this.functions = functions;
+    for (const entry of entries) this.entry(entry);
     if (this.unmounted !== null)
       this.note(
         this.unmounted,
@@ -203,21 +206,27 @@ class Script {
       this.note(name.at, `${program} is left out: it does nothing to the file`);
       return none;
     }
-    if (/^(umount|_scratch_unmount)$/.test(program)) {
+    if (program === '_flakey_drop_and_remount') {
+      this.note(name.at, `${program} is a power failure: @crash`);
+      return { steps: [rawStep(name.at, '@crash')], exit: [] };
+    }
+    if (program === '_pwrite_byte' || program === '_mwrite_byte')
+      return this.writeByte(name, program, words.slice(1));
+    if (/^(umount|_scratch_unmount|_unmount_flakey|_test_unmount)$/.test(program)) {
       const point = words.at(-1)!;
       if (program === 'umount' && words.length > 1 && !point.text.startsWith('/dev/'))
         this.mountedAt.push(pathRef(point));
       this.unmounted = name.at;
       return none;
     }
-    if (/^(mount|_scratch_mount)$/.test(program)) {
+    if (/^(mount|_scratch_mount|_mount_flakey|_test_mount)$/.test(program)) {
       const point = words.at(-1)!;
       if (words.length > 2 && /^[/$]/.test(point.text)) this.mountedAt.push(pathRef(point));
       if (this.unmounted === null) return none;
       this.unmounted = null;
       return { steps: [rawStep(name.at, '@remount')], exit: [] };
     }
-    if (/^(_scratch_cycle_mount|_scratch_remount)$/.test(program))
+    if (/^(_scratch_cycle_mount|_scratch_remount|_test_cycle_mount)$/.test(program))
       return { steps: [rawStep(name.at, '@remount')], exit: [] };
     if (/^(mkfs(\.ext4)?|mke2fs|_scratch_mkfs\w*)$/.test(program)) {
       this.mkfs(words);
@@ -397,6 +406,40 @@ class Script {
     return pathRef(word);
   }
 
+  /** `_pwrite_byte BYTE OFFSET LENGTH FILE` and `_mwrite_byte BYTE OFFSET LENGTH MAPPED FILE` of xfstests. */
+  private writeByte(
+    name: Word,
+    program: string,
+    words: readonly Word[],
+  ): { steps: readonly RawStep[]; exit: readonly RawStep[] } {
+    const mapped = program === '_mwrite_byte';
+    const count = mapped ? 5 : 4;
+    if (words.length !== count)
+      this.source.fail(name.at, `${program} needs ${count} operands`, `it has ${words.length}`);
+    const numbers = words.slice(0, count - 1).map((word) => this.plain(word).text);
+    const [byte, offset, length, size] = numbers;
+    const file = words.at(-1)!;
+    const verb = mapped ? 'mwrite' : 'pwrite';
+    return {
+      steps: [
+        rawStep(file.at, 'open -f ', this.path(file)),
+        ...(mapped ? [rawStep(name.at, `mmap -rw 0 ${size}`)] : []),
+        rawStep(name.at, `${verb} -S ${byte} ${offset} ${length}`),
+      ],
+      exit: [...(mapped ? [rawStep(name.at, 'munmap')] : []), rawStep(name.at, 'close')],
+    };
+  }
+
+  /** Has a step so far named the path, or one below it? */
+  private isNamed(path: string): boolean {
+    const below = `${path.replace(/\/+$/, '')}/`;
+    return [...Object.values(this.steps), ...this.lanes]
+      .flat()
+      .some(({ pieces }) =>
+        pieces.some((piece) => typeof piece !== 'string' && `${piece.path}/`.startsWith(below)),
+      );
+  }
+
   private mkfs(words: readonly Word[]): void {
     let blockSize: number | undefined;
     let inodeSize: number | undefined;
@@ -448,6 +491,13 @@ class Script {
       case 'rm':
       case 'unlink':
       case 'rmdir': {
+        if (
+          options.some(({ text }) => /^-\w*[rR]/.test(text)) &&
+          !operands.some(({ text }) => this.isNamed(text))
+        ) {
+          this.note(name.at, `${program} of what is not there yet: left out`);
+          return { steps: [], exit: [] };
+        }
         for (const option of options) if (option.text !== '-f') refuse(option, 'one name a line');
         if (operands.length === 0) this.source.fail(name.at, `${program} needs a path`);
         const verb = program === 'unlink' ? 'rm' : program;
@@ -510,6 +560,14 @@ class Script {
             : rawStep(name.at, start, this.path(from), ' ', this.path(to)),
         ]);
       }
+      case 'mknod': {
+        const [path, ...rest] = operands;
+        if (options.length > 0) refuse(options[0]!);
+        if (path === undefined) this.source.fail(name.at, 'mknod needs a path');
+        return simple([
+          rawStep(name.at, 'mknod ', this.path(path), rest.map(({ text }) => ` ${text}`).join('')),
+        ]);
+      }
       case 'readlink':
       case 'ls':
         if (options.length > 0) refuse(options[0]!);
@@ -536,7 +594,11 @@ class Script {
           `unsupported command ${quote(program)}`,
           /^(dd|cp|fallocate|fsx|fio|fsstress)$/.test(program)
             ? "write what it does as xfs_io -c '…'"
-            : undefined,
+            : this.functions.has(program)
+              ? 'functions are not followed: write what it runs'
+              : /^(test|\[)$/.test(program)
+                ? 'whether it holds is not known here: write what runs'
+                : undefined,
         );
     }
   }

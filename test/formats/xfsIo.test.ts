@@ -285,7 +285,17 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nmkfs.ext4 -Z /dev/x", '2:11', 'of mkfs is not supported'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\ntruncate /mnt/f", '2:1', 'needs -s SIZE'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nmv /mnt/f", '2:1', 'mv needs 2 operands'],
-  ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nrm -r /mnt/d", '2:4', 'rm -r is not supported'],
+  ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nrm -r /mnt/f", '2:4', 'rm -r is not supported'],
+  ['f()\n{\n  xfs_io -c fsync /mnt/f\n}\nf /mnt/f\n', '5:1', 'functions are not followed'],
+  [
+    "xfs_io -f -c 'pwrite 0 1' /mnt/f\n[ -e /mnt/f ] && xfs_io -c fsync /mnt/f",
+    '2:1',
+    'whether it holds is not known',
+  ],
+  ['len=$((1 / 0))\nxfs_io -c "pwrite 0 $len" /mnt/f', '2:21', 'the value of $len is not known'],
+  ['xfs_io -c "pwrite 0 $((x + 1))" /mnt/f', '1:21', 'is not known'],
+  ['_pwrite_byte 0x61 0 /mnt/f\nxfs_io -c fsync /mnt/f', '1:1', '_pwrite_byte needs 4 operands'],
+
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nxfs_io -f -c 'pwrite 0 1' /tmp/g", '1:27', 'no directory in common'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f &\nwait\nxfs_io -c fsync /mnt/f &", '3:1', 'second batch'],
   ["xfs_io -f -c 'pwrite 0 1' ../f", '1:27', '..'],
@@ -343,6 +353,49 @@ describe('options and commands of xfs_io', () => {
       'open -f /d/b',
       'copy_range -l 8 /a',
     ]);
+  });
+
+  it('stand among what xfstests have: helpers, arithmetic, comments inside a command, functions, crashes', () => {
+    const text = `_cleanup()
+{
+	rm -f $tmp
+}
+check() { # never called
+	exit 1
+}
+blksz=4096
+rm -rf $SCRATCH_MNT/d
+mkdir $SCRATCH_MNT/d
+_init_flakey
+_mount_flakey
+_pwrite_byte 0x61 $((blksz / 2 - 1)) $((2 * (blksz + 1) % 100)) $SCRATCH_MNT/d/a >> $seqres.full
+_mwrite_byte 0x62 0 4 $((1 << 12)) $SCRATCH_MNT/d/a
+$XFS_IO_PROG -t -f \\
+-c "truncate $((0x10 + 010))"   \`# truncate |   |\` \\
+-c "fsync"          \`#             \` \\
+	$SCRATCH_MNT/d/a | _filter_xfs_io
+mknod $SCRATCH_MNT/d/p p
+_flakey_drop_and_remount
+`;
+    const { scenario, notes } = imported(text, 'xfs_io');
+    expect(scenario.tasks.CPU0).toEqual([
+      'mkdir /d',
+      'open -f /d/a',
+      'pwrite -S 0x61 2047 94',
+      'close',
+      'open -f /d/a',
+      'mmap -rw 0 4096',
+      'mwrite -S 0x62 0 4',
+      'munmap',
+      'close',
+      'open -t -f /d/a',
+      'truncate 24',
+      'fsync',
+      'close',
+      'mknod /d/p p',
+      '@crash',
+    ]);
+    expect(notes.join()).toContain('rm of what is not there yet');
   });
 
   it('on several files are exported so that each is done once', () => {
