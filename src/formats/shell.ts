@@ -260,7 +260,7 @@ class ShellReader {
       if (c === '|') {
         if (this.text[this.at + 1] === '|') break;
         this.at += this.text[this.at + 1] === '&' ? 2 : 1;
-        if (into.length === 0) this.source.fail(this.at - 1, 'unexpected "|"');
+        if (words.length === 0) this.source.fail(this.at - 1, 'unexpected "|"');
         this.blanks(true);
         const filter: RawWord[] = [];
         into = filter;

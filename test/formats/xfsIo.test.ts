@@ -373,7 +373,7 @@ _mwrite_byte 0x62 0 4 $((1 << 12)) $SCRATCH_MNT/d/a
 $XFS_IO_PROG -t -f \\
 -c "truncate $((0x10 + 010))"   \`# truncate |   |\` \\
 -c "fsync"          \`#             \` \\
-	$SCRATCH_MNT/d/a | _filter_xfs_io
+	$SCRATCH_MNT/d/a | _filter_xfs_io | uniq | sort
 mknod $SCRATCH_MNT/d/p p
 _flakey_drop_and_remount
 `;
