@@ -7,7 +7,16 @@ import type { PageBundle } from '../../src/viewer/html.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export async function bundlePage(): Promise<PageBundle> {
+export function bundlePage(): Promise<PageBundle> {
+  return bundle('src/viewer/page/main.ts', 'ext4labPage');
+}
+
+/**
+ * One classic script of an entry file and all that it imports, and the styles of these.
+ * @param entry  below the project's root
+ * @param name   global that gets what the entry exports
+ */
+export async function bundle(entry: string, name: string, minify = true): Promise<PageBundle> {
   const { build } = await import('vite');
   const built = await build({
     configFile: false,
@@ -17,9 +26,9 @@ export async function bundlePage(): Promise<PageBundle> {
     build: {
       write: false,
       target: 'es2022',
-      minify: true,
+      minify,
       reportCompressedSize: false,
-      lib: { entry: 'src/viewer/page/main.ts', formats: ['iife'], name: 'ext4labPage', fileName: 'page' },
+      lib: { entry, formats: ['iife'], name, fileName: 'page' },
     },
   });
   const [result] = Array.isArray(built) ? built : [built];

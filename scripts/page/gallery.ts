@@ -4,18 +4,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { FindingLink } from '../../src/viewer/findings.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 
 export const GALLERY_FILE: string = path('src/viewer/findings.ts');
-
-interface Link {
-  readonly scenario: string;
-  readonly design: string;
-  readonly mount: string;
-  readonly broken: string | null;
-  readonly power: boolean;
-}
 
 /** The text of the file. */
 export function galleryText(markdown: string = readFileSync(path('docs/findings.md'), 'utf8')): string {
@@ -57,8 +50,8 @@ const plain = (text: string): string =>
     .replaceAll(/[`*\\]/g, '')
     .trim();
 
-function linksOf(section: string): Link[] {
-  const links: Link[] = [];
+function linksOf(section: string): FindingLink[] {
+  const links: FindingLink[] = [];
   const add = (
     scenario: string,
     design: string,

@@ -136,9 +136,15 @@ const optionWords = (options: Options): string =>
     .map((key) => `--${key}`)
     .join(' ');
 
-/** zsh runs bash completions through bashcompinit. */
+/** zsh runs bash completions through bashcompinit. In a file of fpath its first run is the first completion. */
 function zsh(commands: readonly CompletedCommand[], known: KnownWords): string {
-  return ['#compdef ext4lab', 'autoload -Uz bashcompinit && bashcompinit', bash(commands, known)].join('\n');
+  return [
+    '#compdef ext4lab',
+    'autoload -Uz bashcompinit && bashcompinit',
+    bash(commands, known),
+    '[[ "$funcstack[1]" == _ext4lab ]] && _bash_complete -o default -F _ext4lab',
+    'true',
+  ].join('\n');
 }
 
 function fish(commands: readonly CompletedCommand[], known: KnownWords): string {
@@ -148,24 +154,31 @@ function fish(commands: readonly CompletedCommand[], known: KnownWords): string 
     commands.find((each) => each.name === name)?.summary ?? `${name} …`;
   const lines = ['# fish completion of ext4lab'];
   for (const one of first) {
-    lines.push(`complete -c ext4lab -n __fish_use_subcommand -a ${one} -d ${quote(summaryOf(one))}`);
-    for (const two of second.get(one)!) {
+    lines.push(`complete -c ext4lab -n __fish_use_subcommand -f -a ${one} -d ${quote(summaryOf(one))}`);
+    const twos = second.get(one)!;
+    const open = `__fish_seen_subcommand_from ${one}; and not __fish_seen_subcommand_from ${twos.join(' ')}`;
+    for (const two of twos) {
       const summary = quote(summaryOf(`${one} ${two}`));
-      lines.push(`complete -c ext4lab -n '__fish_seen_subcommand_from ${one}' -a ${two} -d ${summary}`);
+      lines.push(`complete -c ext4lab -n '${open}' -f -a ${two} -d ${summary}`);
     }
   }
   for (const command of commands) {
     const { name, options } = command;
     const seen = name.split(' ').map((word) => `__fish_seen_subcommand_from ${word}`);
     const names = operandNames(command, known);
+    // Where a command takes a name and no file, files are not offered.
+    const files = (command.operands ?? []).some((operand) => /[A-Z]/.test(operand)) ? '' : ' -f';
     if (names.length > 0)
-      lines.push(`complete -c ext4lab -n '${seen.join('; and ')}' -a ${quote(names.join(' '))}`);
+      lines.push(`complete -c ext4lab -n '${seen.join('; and ')}'${files} -a ${quote(names.join(' '))}`);
     for (const [key, option] of Object.entries(options)) {
       const parts = [`complete -c ext4lab -n '${seen.join('; and ')}' -l ${key}`];
       if (option.short !== undefined) parts.push(`-s ${option.short}`);
       if (option.type !== 'flag') parts.push('-r');
       const words = choicesOf(option, known);
-      if (words.length > 0) parts.push(`-f -a ${quote(words.join(' '))}`);
+      const offered = isList(option)
+        ? `(__fish_complete_list , "string split ' ' '${words.join(' ')}'")`
+        : words.join(' ');
+      if (words.length > 0) parts.push(`-f -a ${quote(offered)}`);
       lines.push(`${parts.join(' ')} -d ${quote(option.summary)}`);
     }
   }

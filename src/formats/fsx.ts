@@ -2,15 +2,15 @@
  * Operations of fsx, as it saves them in NAME.fsxops when a run fails and takes them back with `--replay-ops`:
  *
  * ```
- * ["skip "] OP 0xOFFSET 0xLENGTH 0xSIZE_BEFORE [" keep_size"] [" close_open"] [" *"]
+ * ["skip "] OP 0xOFFSET 0xLENGTH [0xTO] 0xSIZE_BEFORE [" keep_size"] [" close_open"] [" unshare"] [" *"]
  * ```
  *
- * For `truncate` the second number is the new size. `*` marks what overlapped the bad byte and means nothing here. The
+ * For `truncate` the second number is the new size; TO is where `copy_range` copies to. `*` marks what overlapped the bad byte and means nothing here. The
  * operations are done on one file, as fsx does them: a mapped write grows the file first, maps whole pages, stores,
  * msyncs and unmaps.
  *
  * fsx writes the number of the operation, and adds random bytes at odd offsets; those are not in the file, so here odd
- * offsets get the offset instead. `copy_range` and `clone_range` are refused.
+ * offsets get the offset instead. What ext4 cannot do (`clone_range`, `unshare`) is refused.
  */
 import type { Command } from '../scenario/ast.ts';
 import { ScenarioError } from '../scenario/error.ts';
@@ -37,6 +37,7 @@ export const FSX_OPS = [
   'zero_range',
   'collapse_range',
   'insert_range',
+  'copy_range',
   'fsync',
 ] as const;
 export type FsxName = (typeof FSX_OPS)[number];
@@ -44,8 +45,10 @@ export type FsxName = (typeof FSX_OPS)[number];
 const REFUSED: Readonly<Record<string, string>> = {
   clone_range: 'ext4 has no shared extents',
   dedupe_range: 'ext4 has no shared extents',
-  copy_range: 'within one file; write it as copy_range in a scenario',
   exchange_range: 'ext4 has no exchange of extents',
+  read_dontcache: 'RWF_DONTCACHE is newer than the kernel that is modelled; write it as read',
+  write_dontcache: 'RWF_DONTCACHE is newer than the kernel that is modelled; write it as write',
+  write_atomic: 'RWF_ATOMIC is not modelled; write it as write',
 };
 
 export interface FsxOp {
@@ -54,6 +57,8 @@ export interface FsxOp {
   readonly offset: number;
   /** The new size of a truncate. */
   readonly length: number;
+  /** Where copy_range copies to; 0 for the others. */
+  readonly to: number;
   /** Size of the file before it. */
   readonly size: number;
   readonly keepSize: boolean;
@@ -81,7 +86,13 @@ function readOp(source: Source, text: string, start: number): FsxOp {
   if (op === undefined) source.fail(start + text.length, 'skip of nothing');
   if (!(FSX_OPS as readonly string[]).includes(op.text)) {
     if (Object.hasOwn(REFUSED, op.text)) source.fail(op.at, `${op.text} is not supported`, REFUSED[op.text]);
-    source.fail(op.at, `unknown fsx operation ${quote(op.text)}${didYouMean(op.text, FSX_OPS)}`);
+    source.fail(
+      op.at,
+      `unknown fsx operation ${quote(op.text)}${didYouMean(op.text, FSX_OPS)}`,
+      /^(LOG|\d+[(:]?|\d+\(\d+)$/.test(op.text)
+        ? 'this is what fsx prints; it saves its operations in NAME.fsxops beside the file'
+        : undefined,
+    );
   }
   const number = (index: number, what: string): number => {
     const word = rest[index];
@@ -93,19 +104,24 @@ function readOp(source: Source, text: string, start: number): FsxOp {
       source.fail(word.at, `${word.text} is more than a file may have here`, `at most ${MAX_SIZE}`);
     return value;
   };
-  const [offset, length, size] = [number(0, 'an offset'), number(1, 'a length'), number(2, 'a size')];
+  const [offset, length] = [number(0, 'an offset'), number(1, 'a length')];
+  const copies = op.text === 'copy_range';
+  const to = copies ? number(2, 'an offset to copy to') : 0;
+  const size = number(copies ? 3 : 2, 'a size');
   let keepSize = false;
   let closeOpen = false;
-  for (const word of rest.slice(3)) {
+  for (const word of rest.slice(copies ? 4 : 3)) {
     if (word.text === 'keep_size') {
       if (!['fallocate', 'zero_range', 'punch_hole'].includes(op.text))
         source.fail(word.at, `${op.text} takes no keep_size`);
       keepSize = true;
     } else if (word.text === 'close_open') closeOpen = true;
+    else if (word.text === 'unshare' && op.text === 'fallocate')
+      source.fail(word.at, 'unshare is not supported', 'ext4 has no shared extents');
     else if (word.text !== '*')
       source.fail(word.at, `unexpected ${quote(word.text)}`, 'keep_size, close_open or *');
   }
-  return { op: op.text as FsxName, skip, offset, length, size, keepSize, closeOpen, at: op.at };
+  return { op: op.text as FsxName, skip, offset, length, to, size, keepSize, closeOpen, at: op.at };
 }
 
 export function readFsx(text: string, file: string): { draft: Draft; source: Source } {
@@ -134,7 +150,7 @@ export function readFsx(text: string, file: string): { draft: Draft; source: Sou
 
 /** The lines of one operation. */
 function linesOf(
-  { op, offset, length, size, keepSize, at }: FsxOp,
+  { op, offset, length, to, size, keepSize, at }: FsxOp,
   number: number,
   source: Source,
 ): string[] {
@@ -171,6 +187,8 @@ function linesOf(
       return [`fcollapse ${range}`];
     case 'insert_range':
       return [`finsert ${range}`];
+    case 'copy_range':
+      return [`copy_range -s ${offset} -d ${to} -l ${length} ${PATH}`];
     case 'fsync':
       return ['fsync'];
   }
@@ -240,9 +258,10 @@ class Writer {
         hint,
       );
     };
-    const row = (op: FsxName, offset: number, length: number, flags = ''): void => {
+    const row = (op: FsxName, offset: number, length: number, flags = '', to?: number): void => {
       const hex = (value: number): string => `0x${value.toString(16)}`;
-      this.rows.push(`${op} ${hex(offset)} ${hex(length)} ${hex(this.size)}${flags}`);
+      const numbers = [offset, length, ...(to === undefined ? [] : [to]), this.size].map(hex);
+      this.rows.push(`${op} ${numbers.join(' ')}${flags}`);
     };
     const inside = (offset: number, length: number): void => {
       if (offset + length > this.size) fail(`reads past the end of the file, which fsx skips`);
@@ -318,6 +337,14 @@ class Writer {
         one();
         row('insert_range', command.offset, command.length);
         this.size += command.length;
+        return;
+      case 'copy_range':
+        one();
+        if ((command.path ?? this.path) !== this.path) fail('from a second file: fsx has one');
+        if (command.length === null) return fail('all there is: fsx copies a range', 'give -l');
+        inside(command.from, command.length);
+        row('copy_range', command.from, command.length, '', command.to);
+        this.size = Math.max(this.size, command.to + command.length);
         return;
       case 'fsync':
         one();

@@ -1,6 +1,7 @@
 /**
  * One raw inode from elsewhere: its bytes, as they were cut from an image (128 to 4096 of them), or as text: hex digits,
- * `debugfs inode_dump` (octal offsets, `*` for rows that repeat), xxd, hexdump -C.
+ * `debugfs inode_dump` (octal offsets, `*` for rows that repeat), xxd, `xxd -i`, hexdump (with and without -C),
+ * `od -t x1` and `od -x`. Words without -C and with -x are little-endian, as the machines are that ext4 is dumped on.
  *
  * No image is at hand, so nothing outside the inode is looked at. A checksum can be checked when the inode's number and
  * the volume's seed are known.
@@ -64,12 +65,19 @@ class DumpReader {
 
   /** A line of the dump; `offset` is '' where there is none. */
   private row(text: string, at: number): Row[] {
-    if (/^\s*(#|$)/.test(text)) return [];
+    if (/^\s*(#|$|unsigned |\};)/.test(text)) return [];
     if (/^\s*\*\s*$/.test(text)) return [{ at, offset: null, bytes: [] }];
-    const dumped = /^\s*(?:0x)?([0-9a-fA-F]{4,8})(?::\s*| {2,}|$)/.exec(text);
+    if (/^0{7} [0-7]{6} [0-7]{6}/.test(text))
+      this.source.fail(at, 'od without -t prints octal words', 'od -t x1 prints bytes');
+    // A blank alone ends the offset of od and hexdump, before bytes or words of 16 bits.
+    const dumped =
+      /^\s*(?:0x)?([0-9a-fA-F]{4,8})(?::\s*| {2,}|$)/.exec(text) ??
+      /^([0-9a-fA-F]{6,8}) (?=[0-9a-fA-F]{2}(?: |$))/.exec(text) ??
+      /^([0-9a-fA-F]{7}) (?=[0-9a-fA-F]{4}(?: |$))/.exec(text);
+    const isWords = dumped !== null && /^[0-9a-fA-F]{7} [0-9a-fA-F]{4}(?: |$)/.test(text);
     const offset = dumped === null ? '' : dumped[1]!;
     const start = dumped === null ? 0 : dumped[0].length;
-    const body = text.slice(start).replace(/\s*\|[^|]*\|?\s*$/, '');
+    const body = text.slice(start).replace(/\s*\|[^|]*\|?\s*$|\s+>.*<\s*$/, '');
     const isCanonical = body.length < text.slice(start).length;
     const bytes: number[] = [];
     let from = 0;
@@ -80,18 +88,19 @@ class DumpReader {
       // Two blanks end the bytes of a short row; what follows is their text.
       if (offset !== '' && bytes.length > 0 && blank.length > 1 && !isCanonical) break;
       const where = at + start + from + blank.length;
-      const digits = offset === '' ? word.replace(/^0x/, '') : word;
+      const digits = offset === '' ? word.replace(/^0x([^,]*),?$/, '$1') : word;
       const odd = /[^0-9a-fA-F]/.exec(digits);
       if (odd !== null) this.source.fail(where + odd.index, `${quote(odd[0])} is no hex digit`);
       if (digits.length % 2 !== 0) this.source.fail(where, `${quote(word)} has an odd number of hex digits`);
-      for (let i = 0; i < digits.length; i += 2) bytes.push(Number.parseInt(digits.slice(i, i + 2), 16));
+      const pairs = digits.match(/../g)!.map((pair) => Number.parseInt(pair, 16));
+      bytes.push(...(isWords ? pairs.reverse() : pairs));
       if (bytes.length > MAX_BYTES) this.source.fail(where, `more than ${MAX_BYTES} bytes`, SIZE_HINT);
       from += blank.length + word.length;
     }
     return [{ at, offset, bytes }];
   }
 
-  /** Bytes by their offsets, which are octal in debugfs and hex elsewhere. */
+  /** Bytes by their offsets: octal in debugfs and od, hex elsewhere, decimal where od was asked for it. */
   private placed(rows: readonly Row[]): number[] {
     const base = this.base(rows);
     const bytes: number[] = [];
@@ -106,7 +115,7 @@ class DumpReader {
       if (row.offset === '') this.source.fail(row.at, 'a row without an offset');
       const offset = Number.parseInt(row.offset, base);
       if (Number.isNaN(offset))
-        this.source.fail(row.at, `${quote(row.offset)} is no ${base === 8 ? 'octal' : 'hex'} offset`);
+        this.source.fail(row.at, `${quote(row.offset)} is no ${BASE_NAMES[base]} offset`);
       if (offset > MAX_BYTES)
         this.source.fail(row.at, `offset ${row.offset} is past the largest inode`, SIZE_HINT);
       while (repeats && bytes.length < offset) bytes.push(...last);
@@ -124,13 +133,16 @@ class DumpReader {
     return bytes;
   }
 
-  private base(rows: readonly Row[]): 8 | 16 {
+  private base(rows: readonly Row[]): 8 | 10 | 16 {
     const [first, second, third] = rows;
     if (first?.offset === null || second?.offset == null)
       return third?.offset == null || second?.offset !== null ? 16 : 8;
-    return Number.parseInt(second.offset, 8) === (first?.bytes.length ?? 0) ? 8 : 16;
+    const length = first?.bytes.length ?? 0;
+    return ([8, 10, 16] as const).find((base) => Number.parseInt(second.offset!, base) === length) ?? 16;
   }
 }
+
+const BASE_NAMES = { 8: 'octal', 10: 'decimal', 16: 'hex' } as const;
 
 /** What names the volume and the inode, where the checksum is to be checked. */
 export interface BlobIdentity {

@@ -19,6 +19,8 @@ export interface ImportOptions {
   readonly mountPoint?: string;
   /** zlib's inflate, for images in syzkaller programs. */
   readonly unpack?: Unpack;
+  /** A volume of ours stands in for the image of a syzkaller program that is only read. */
+  readonly fresh?: boolean;
 }
 
 export interface ImportResult extends Imported {
@@ -61,10 +63,10 @@ function readAs(
   format: Format,
   text: string,
   file: string,
-  { mountPoint, unpack }: ImportOptions,
+  { mountPoint, unpack, fresh }: ImportOptions,
 ): { draft: Draft; source: Source; image: Uint8Array | null } {
   if (format === 'fsx') return { ...readFsx(text, file), image: null };
-  if (format === 'syz') return readSyz(text, file, unpack);
+  if (format === 'syz') return readSyz(text, file, { unpack, fresh });
   return { ...readScript(text, file, mountPoint), image: null };
 }
 

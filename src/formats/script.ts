@@ -30,7 +30,7 @@ export function readScript(
 
 /** Helpers of xfstests that set up or clean up, and commands that only print. */
 const IGNORED =
-  /^(_require_\w+|_begin_fstest|_supported_(fs|os)|_exclude_\w+|_cleanup|_scratch_unmount_dirty|_filter_\w+|_fixed_by_\w+|_notrun|_register_cleanup|_fail|trap|_scratch_unmount_dirty|echo|printf|sleep|cat|stat|md5sum|od|hexdump|xxd|filefrag|lsattr|exit|set|export|true|:|\.|source|dmesg|udevadm|modprobe)$/;
+  /^(_require_\w+|_begin_fstest|_init_flakey|_cleanup_flakey|_hexdump|unset|_supported_(fs|os)|_exclude_\w+|_cleanup|_scratch_unmount_dirty|_filter_\w+|_fixed_by_\w+|_notrun|_register_cleanup|_fail|trap|_scratch_unmount_dirty|echo|printf|sleep|cat|stat|md5sum|od|hexdump|xxd|filefrag|lsattr|exit|set|export|true|:|\.|source|dmesg|udevadm|modprobe)$/;
 const FILTERS =
   /^(_filter_\w+|_dd_repeat_check|grep|egrep|fgrep|sed|awk|head|tail|cut|tr|sort|uniq|tee|wc|od|hexdump|xxd|md5sum|cat)$/;
 
@@ -54,6 +54,7 @@ class Script {
   private unmounted: number | null = null;
   private image: ScenarioFile['image'] | undefined;
   private redirected = false;
+  private functions: ReadonlySet<string> = new Set();
   /** Files outside the volume that printf has written, hex. */
   private readonly data = new Map<string, string>();
 
@@ -62,7 +63,9 @@ class Script {
   }
 
   shell(): this {
-    for (const entry of readShell(this.source)) this.entry(entry);
+    const { entries, functions } = readShell(this.source);
+    this.functions = functions;
+    for (const entry of entries) this.entry(entry);
     if (this.unmounted !== null)
       this.note(
         this.unmounted,
@@ -78,7 +81,12 @@ class Script {
       if (/^\s*(#|$)/.test(text)) continue;
       const prompt = /^\s*xfs_io> ?/.exec(text)?.[0].length ?? 0;
       const body = text.slice(prompt);
-      commands.push({ text: body, at: at + prompt, origin: Array.from(body, (_, i) => at + prompt + i) });
+      commands.push({
+        text: body,
+        at: at + prompt,
+        origin: Array.from(body, (_, i) => at + prompt + i),
+        once: true,
+      });
     }
     if (commands.length === 0)
       this.source.fail(0, 'no xfs_io command', 'a shell line that runs xfs_io, or its commands, one a line');
@@ -86,7 +94,7 @@ class Script {
     const opens = /^(open|o|@\S+|mkdir|rmdir|rm|mv|ln)$/.test(first);
     const needs = !opens && isXfsIoVerb(first) && !/^(sync|syncfs)$/.test(first);
     if (needs) this.note(commands[0]!.at, 'no file is opened: /f is created and opened first');
-    const opened = needs ? rawStep(commands[0]!.at, 'open -f ', { path: '/f', at: commands[0]!.at }) : null;
+    const opened = needs ? [rawStep(commands[0]!.at, 'open -f ', { path: '/f', at: commands[0]!.at })] : [];
     const { steps, notes } = xfsIoProcess(this.source, opened, commands, { own: true });
     this.steps.setup.push(...steps);
     this.notes.push(...notes);
@@ -198,21 +206,27 @@ class Script {
       this.note(name.at, `${program} is left out: it does nothing to the file`);
       return none;
     }
-    if (/^(umount|_scratch_unmount)$/.test(program)) {
+    if (program === '_flakey_drop_and_remount') {
+      this.note(name.at, `${program} is a power failure: @crash`);
+      return { steps: [rawStep(name.at, '@crash')], exit: [] };
+    }
+    if (program === '_pwrite_byte' || program === '_mwrite_byte')
+      return this.writeByte(name, program, words.slice(1));
+    if (/^(umount|_scratch_unmount|_unmount_flakey|_test_unmount)$/.test(program)) {
       const point = words.at(-1)!;
       if (program === 'umount' && words.length > 1 && !point.text.startsWith('/dev/'))
         this.mountedAt.push(pathRef(point));
       this.unmounted = name.at;
       return none;
     }
-    if (/^(mount|_scratch_mount)$/.test(program)) {
+    if (/^(mount|_scratch_mount|_mount_flakey|_test_mount)$/.test(program)) {
       const point = words.at(-1)!;
       if (words.length > 2 && /^[/$]/.test(point.text)) this.mountedAt.push(pathRef(point));
       if (this.unmounted === null) return none;
       this.unmounted = null;
       return { steps: [rawStep(name.at, '@remount')], exit: [] };
     }
-    if (/^(_scratch_cycle_mount|_scratch_remount)$/.test(program))
+    if (/^(_scratch_cycle_mount|_scratch_remount|_test_cycle_mount)$/.test(program))
       return { steps: [rawStep(name.at, '@remount')], exit: [] };
     if (/^(mkfs(\.ext4)?|mke2fs|_scratch_mkfs\w*)$/.test(program)) {
       this.mkfs(words);
@@ -314,13 +328,11 @@ class Script {
   ): { steps: readonly RawStep[]; exit: readonly RawStep[] } {
     const commands: CommandText[] = [];
     const flags: { letter: string; at: number; value?: string }[] = [];
-    let path: Word | undefined;
+    const files: Word[] = [];
     for (let i = 0; i < words.length; i++) {
       const word = words[i]!;
       if (!/^-./.test(word.text)) {
-        if (path !== undefined)
-          this.source.fail(word.at, `a second file ${quote(word.text)}`, "open it with -c 'open …'");
-        path = word;
+        files.push(word);
         continue;
       }
       const letters = word.text.slice(1);
@@ -331,18 +343,21 @@ class Script {
           const joined = letters.slice(j + 1);
           const value = joined === '' ? words[++i] : part(word, j + 2);
           if (value === undefined) this.source.fail(at, `-${letter} needs a value`);
-          if (letter === 'c' || letter === 'C') commands.push(this.plain(value));
+          if (letter === 'c' || letter === 'C') commands.push({ ...this.plain(value), once: letter === 'C' });
           else if (letter === 'm') flags.push({ letter: 'm', at, value: value.text });
           break;
         }
         if (letter === 'x' || letter === 'F') continue;
+        if (letter === 'i' || letter === 'n') {
+          this.note(at, `xfs_io -${letter} means nothing to a regular file: left out`);
+          continue;
+        }
         if (!'adfrstTL'.includes(letter)) {
-          const why: Record<string, string> = {
-            i: 'idle mode',
-            n: 'O_NONBLOCK means nothing to a regular file',
-            R: 'ext4 has no realtime files',
-          };
-          this.source.fail(at, `xfs_io -${letter} is not supported`, why[letter]);
+          this.source.fail(
+            at,
+            `xfs_io -${letter} is not supported`,
+            letter === 'R' ? 'ext4 has no realtime files' : undefined,
+          );
         }
         flags.push({ letter, at });
       }
@@ -351,15 +366,15 @@ class Script {
     if (stdin !== undefined) {
       if (commands.length > 0) this.source.fail(stdin.at, '-c and a here-document: xfs_io reads only -c');
       for (const { text, at } of stdin.lines!)
-        commands.push({ text, at, origin: Array.from(text, (_, i) => at + i) });
+        commands.push({ text, at, origin: Array.from(text, (_, i) => at + i), once: true });
     } else if (commands.length === 0 && flags.length === 0) {
       this.source.fail(command.at, 'xfs_io without -c reads its terminal', "give the commands with -c '…'");
     }
     const letters = flags.filter(({ letter }) => letter !== 'm').map(({ letter }) => letter);
     const mode = flags.find(({ letter }) => letter === 'm')?.value;
     const options = `${[...new Set(letters)].map((letter) => ` -${letter}`).join('')}${mode === undefined ? '' : ` -m ${mode}`}`;
-    const opened = path === undefined ? null : rawStep(path.at, `open${options} `, this.path(path));
-    if (path === undefined && flags.length > 0)
+    const opened = files.map((path) => rawStep(path.at, `open${options} `, this.path(path)));
+    if (files.length === 0 && flags.length > 0)
       this.source.fail(flags[0]!.at, `-${flags[0]!.letter} without a file`);
     const made = xfsIoProcess(this.source, opened, commands, { data: this.data });
     this.notes.push(...made.notes);
@@ -389,6 +404,40 @@ class Script {
       );
     }
     return pathRef(word);
+  }
+
+  /** `_pwrite_byte BYTE OFFSET LENGTH FILE` and `_mwrite_byte BYTE OFFSET LENGTH MAPPED FILE` of xfstests. */
+  private writeByte(
+    name: Word,
+    program: string,
+    words: readonly Word[],
+  ): { steps: readonly RawStep[]; exit: readonly RawStep[] } {
+    const mapped = program === '_mwrite_byte';
+    const count = mapped ? 5 : 4;
+    if (words.length !== count)
+      this.source.fail(name.at, `${program} needs ${count} operands`, `it has ${words.length}`);
+    const numbers = words.slice(0, count - 1).map((word) => this.plain(word).text);
+    const [byte, offset, length, size] = numbers;
+    const file = words.at(-1)!;
+    const verb = mapped ? 'mwrite' : 'pwrite';
+    return {
+      steps: [
+        rawStep(file.at, 'open -f ', this.path(file)),
+        ...(mapped ? [rawStep(name.at, `mmap -rw 0 ${size}`)] : []),
+        rawStep(name.at, `${verb} -S ${byte} ${offset} ${length}`),
+      ],
+      exit: [...(mapped ? [rawStep(name.at, 'munmap')] : []), rawStep(name.at, 'close')],
+    };
+  }
+
+  /** Has a step so far named the path, or one below it? */
+  private isNamed(path: string): boolean {
+    const below = `${path.replace(/\/+$/, '')}/`;
+    return [...Object.values(this.steps), ...this.lanes]
+      .flat()
+      .some(({ pieces }) =>
+        pieces.some((piece) => typeof piece !== 'string' && `${piece.path}/`.startsWith(below)),
+      );
   }
 
   private mkfs(words: readonly Word[]): void {
@@ -442,6 +491,13 @@ class Script {
       case 'rm':
       case 'unlink':
       case 'rmdir': {
+        if (
+          options.some(({ text }) => /^-\w*[rR]/.test(text)) &&
+          !operands.some(({ text }) => this.isNamed(text))
+        ) {
+          this.note(name.at, `${program} of what is not there yet: left out`);
+          return { steps: [], exit: [] };
+        }
         for (const option of options) if (option.text !== '-f') refuse(option, 'one name a line');
         if (operands.length === 0) this.source.fail(name.at, `${program} needs a path`);
         const verb = program === 'unlink' ? 'rm' : program;
@@ -504,6 +560,14 @@ class Script {
             : rawStep(name.at, start, this.path(from), ' ', this.path(to)),
         ]);
       }
+      case 'mknod': {
+        const [path, ...rest] = operands;
+        if (options.length > 0) refuse(options[0]!);
+        if (path === undefined) this.source.fail(name.at, 'mknod needs a path');
+        return simple([
+          rawStep(name.at, 'mknod ', this.path(path), rest.map(({ text }) => ` ${text}`).join('')),
+        ]);
+      }
       case 'readlink':
       case 'ls':
         if (options.length > 0) refuse(options[0]!);
@@ -530,7 +594,11 @@ class Script {
           `unsupported command ${quote(program)}`,
           /^(dd|cp|fallocate|fsx|fio|fsstress)$/.test(program)
             ? "write what it does as xfs_io -c '…'"
-            : undefined,
+            : this.functions.has(program)
+              ? 'functions are not followed: write what it runs'
+              : /^(test|\[)$/.test(program)
+                ? 'whether it holds is not known here: write what runs'
+                : undefined,
         );
     }
   }

@@ -1,5 +1,5 @@
 /**
- * The little of sh(1) that reproducers are written in: words with quotes and variables, `;`, `&`, `&&`, `|`,
+ * The little of sh(1) that reproducers are written in: words with quotes, variables and arithmetic, `;`, `&`, `&&`, `|`,
  * redirections, here-documents, `( … ) &`, assignments, comments, continued lines. What a shell would compute (`$(…)`,
  * globs, loops, functions) is refused by name and place: its result is not known here.
  */
@@ -54,9 +54,13 @@ const RESERVED = new Set(
   'if then else elif fi for while until do done case esac function select time in [[ { }'.split(' '),
 );
 
-/** @throws ScenarioError naming what a shell would do and we cannot */
-export function readShell(source: Source): Entry[] {
-  return new ShellReader(source).list();
+/**
+ * @returns  what it runs, and the names of the functions that it defines, whose bodies are not looked at
+ * @throws   ScenarioError naming what a shell would do and we cannot
+ */
+export function readShell(source: Source): { entries: Entry[]; functions: ReadonlySet<string> } {
+  const reader = new ShellReader(source);
+  return { entries: reader.list(), functions: reader.functions };
 }
 
 /** @param variables  what assignments before it have set */
@@ -70,7 +74,7 @@ export function expand(word: RawWord, variables: ReadonlyMap<string, string>): W
       origin.push(...part.origin);
       continue;
     }
-    const value = variables.get(part.name);
+    const value = variables.get(part.name) ?? arithmetic(part.name, variables);
     if (value === undefined) unset.push({ name: part.name, index: text.length });
     const shown = value ?? `$${part.name}`;
     text += shown;
@@ -79,7 +83,68 @@ export function expand(word: RawWord, variables: ReadonlyMap<string, string>): W
   return { text, at: word.at, origin, unset };
 }
 
+/** `((2 * len + 1))`, of whole numbers and variables that hold one; undefined where it is not that. */
+function arithmetic(name: string, variables: ReadonlyMap<string, string>): string | undefined {
+  const inner = /^\(\((.*)\)\)$/s.exec(name)?.[1];
+  if (inner === undefined) return undefined;
+  const words = inner.match(/0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|<<|>>|\S/g) ?? [];
+  let at = 0;
+  const number = (text: string): bigint | null =>
+    /^0[xX][0-9a-fA-F]+$|^(0|[1-9]\d*)$/.test(text)
+      ? BigInt(text)
+      : /^0[0-7]+$/.test(text)
+        ? BigInt(`0o${text.slice(1)}`)
+        : null;
+  const value = (): bigint | null => {
+    let word = words[at++] ?? '';
+    if (word === '(') {
+      const sum = level(0);
+      return words[at++] === ')' ? sum : null;
+    }
+    if (word === '-') {
+      const negated = value();
+      return negated === null ? null : -negated;
+    }
+    if (word === '$') word = words[at++] ?? '';
+    return number(variables.get(word) ?? word);
+  };
+  /** Operators of a level bind tighter than those of the one before. */
+  const level = (depth: number): bigint | null => {
+    let left = depth === OPERATORS.length - 1 ? value() : level(depth + 1);
+    while (left !== null && OPERATORS[depth]!.includes(words[at] ?? '-none-')) {
+      const operator = words[at++]!;
+      const right = depth === OPERATORS.length - 1 ? value() : level(depth + 1);
+      if (
+        right === null ||
+        (right === 0n && /[/%]/.test(operator)) ||
+        (/<<|>>/.test(operator) && (right < 0n || right > 62n))
+      )
+        return null;
+      left = APPLY[operator]!(left, right);
+    }
+    return left;
+  };
+  const result = level(0);
+  return result === null || at < words.length ? undefined : `${BigInt.asIntN(64, result)}`;
+}
+
+const OPERATORS: readonly (readonly string[])[] = [
+  ['<<', '>>'],
+  ['+', '-'],
+  ['*', '/', '%'],
+];
+const APPLY: Readonly<Record<string, (left: bigint, right: bigint) => bigint>> = {
+  '<<': (left, right) => left << right,
+  '>>': (left, right) => left >> right,
+  '+': (left, right) => left + right,
+  '-': (left, right) => left - right,
+  '*': (left, right) => left * right,
+  '/': (left, right) => left / right,
+  '%': (left, right) => left % right,
+};
+
 class ShellReader {
+  readonly functions = new Set<string>();
   private readonly source: Source;
   private readonly text: string;
   private at = 0;
@@ -174,9 +239,10 @@ class ShellReader {
       this.blanks(false);
       const c = this.text[this.at];
       if (c === undefined || /[\n;)]/.test(c)) break;
-      if (c === '(' && this.isCleanup(words)) {
+      if (c === '(' && this.isFunction(words)) {
+        this.functions.add(partsText(words[0]!));
         this.skipFunction();
-        return { at, words, redirections, filters };
+        return { at, words: [], redirections, filters };
       }
       if (c === '(') {
         this.source.fail(
@@ -194,7 +260,7 @@ class ShellReader {
       if (c === '|') {
         if (this.text[this.at + 1] === '|') break;
         this.at += this.text[this.at + 1] === '&' ? 2 : 1;
-        if (into.length === 0) this.source.fail(this.at - 1, 'unexpected "|"');
+        if (words.length === 0) this.source.fail(this.at - 1, 'unexpected "|"');
         this.blanks(true);
         const filter: RawWord[] = [];
         into = filter;
@@ -219,13 +285,9 @@ class ShellReader {
     return { at, words, redirections, filters };
   }
 
-  /** The function that xfstests call at their end. */
-  private isCleanup(words: readonly RawWord[]): boolean {
-    return (
-      words.length === 1 &&
-      partsText(words[0]!) === '_cleanup' &&
-      /\(\s*\)\s*\{/y.test(this.text.slice(this.at))
-    );
+  /** `name() {` and lines up to a `}` of its own. */
+  private isFunction(words: readonly RawWord[]): boolean {
+    return words.length === 1 && /\(\s*\)\s*\{[ \t]*(#[^\n]*)?\n/y.test(this.text.slice(this.at));
   }
 
   private skipFunction(): void {
@@ -366,6 +428,9 @@ class ShellReader {
       if (c === undefined) return;
       if (BLANK.test(c)) this.at++;
       else if (c === '\\' && this.text[this.at + 1] === '\n') this.at += 2;
+      // `# a comment inside a command`
+      else if (c === '`' && /`[ \t]*#[^`\n]*`(?=[\s;&|)]|$)/y.test(this.text.slice(this.at)))
+        this.at = this.text.indexOf('`', this.at + 1) + 1;
       else if (c === '#' && (this.at === 0 || /[\s;&|()]/.test(this.text[this.at - 1]!))) {
         while (this.at < this.text.length && this.text[this.at] !== '\n') this.at++;
       } else if (lines && c === '\n') this.newline();

@@ -1,11 +1,12 @@
 /**
  * Commands of xfs_io as lines of a lane. Checked against xfs_io 6.1.0: words are split at blanks and nothing else (it
- * knows neither quotes nor `;`), `quit` ends the list, commands go by several names. Most lines are left as they are,
+ * knows neither quotes nor `;`), `quit` ends the list, commands go by several names, and `-c` runs most of them once for
+ * every open file (`-C` and stdin once). Most lines are left as they are,
  * because a lane's lines are xfs_io's; what only prints is left out with a note; everything else that we cannot do is
  * refused by name and column.
  */
 import { quote } from '../scenario/numbers.ts';
-import { verbs } from '../scenario/parse.ts';
+import { verbs, XFS_IO_SHORT } from '../scenario/parse.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { type PathRef, type RawStep, rawStep } from './mountPath.ts';
 import type { Source } from './source.ts';
@@ -15,6 +16,8 @@ export interface CommandText {
   readonly text: string;
   readonly at: number;
   readonly origin: readonly number[];
+  /** Once, on the current file; otherwise on every open file in turn. */
+  readonly once?: boolean;
 }
 
 /** What one xfs_io process does to a lane. */
@@ -31,35 +34,30 @@ interface Token {
   readonly index: number;
 }
 
-/** The short names of xfs_io. */
-const ALIASES: Readonly<Record<string, string>> = {
-  o: 'open',
-  c: 'close',
-  f: 'file',
-  w: 'pwrite',
-  r: 'pread',
-  s: 'fsync',
-  ds: 'fdatasync',
-  t: 'truncate',
-  mm: 'mmap',
-  mr: 'mread',
-  mw: 'mwrite',
-  ms: 'msync',
-  mu: 'munmap',
-  mrm: 'mremap',
-  ma: 'madvise',
-  cr: 'copy_range',
-  send: 'sendfile',
-};
-
 /** Only print something, without asking the kernel about the file's bytes. */
 const PRINTS = new Set(['print', 'p', 'help', '?', 'lsattr', 'statfs', 'statx', 'inode', 'lsproj', 'label']);
 
 export function isXfsIoVerb(word: string): boolean {
   return (
-    Object.hasOwn(ALIASES, word) || XFS_IO.has(word) || PRINTS.has(word) || word === 'quit' || word === 'q'
+    Object.hasOwn(XFS_IO_SHORT, word) ||
+    XFS_IO.has(word) ||
+    PRINTS.has(word) ||
+    word === 'quit' ||
+    word === 'q'
   );
 }
+
+/** Done once whatever is open: CMD_FLAG_ONESHOT of xfs_io. */
+const ONE_SHOT = new Set(['open', 'close', 'file', 'mmap', 'mapping', 'flink', 'sync', '@freeze', '@thaw']);
+
+/** Commands that ask the kernel for what another one does, with why. */
+const SAME_AS: Readonly<Record<string, readonly [line: string, why: string]>> = {
+  resvsp: ['falloc -k', 'the VFS answers this ioctl of XFS with fallocate'],
+  unresvsp: ['fpunch', 'the VFS answers this ioctl of XFS with fallocate'],
+  zero: ['fzero -k', 'the VFS answers this ioctl of XFS with fallocate'],
+  freeze: ['@freeze', 'FIFREEZE'],
+  thaw: ['@thaw', 'FITHAW'],
+};
 
 /** What the shell has and xfs_io has not. */
 const SHELL_WORDS = new Set(
@@ -70,6 +68,7 @@ const XFS_IO = new Set([
     .map(({ verb }) => verb as string)
     .filter((verb) => !SHELL_WORDS.has(verb)),
   'sendfile',
+  ...Object.keys(SAME_AS),
 ]);
 
 export interface XfsIoOptions {
@@ -80,17 +79,17 @@ export interface XfsIoOptions {
 }
 
 /**
- * @param opened    the `open` line of the file operand, where there is one
+ * @param opened    the `open` line of each file operand
  * @param commands  what `-c` or stdin gave
  */
 export function xfsIoProcess(
   source: Source,
-  opened: RawStep | null,
+  opened: readonly RawStep[],
   commands: readonly CommandText[],
   { own = false, data = new Map() }: XfsIoOptions = {},
 ): XfsIoProcess {
   const reader = new Process(source, own, data);
-  if (opened !== null) reader.add(opened, 'open');
+  for (const step of opened) reader.add(step, 'open');
   for (const command of commands) if (!reader.next(command)) break;
   return { steps: reader.steps, exit: reader.exit(), notes: reader.notes };
 }
@@ -130,25 +129,42 @@ class Process {
 
   /** @returns false after `quit` */
   next(command: CommandText): boolean {
+    const [first] = tokens(command);
+    const verb = first === undefined ? '' : longName(first.text);
+    const count = this.files;
+    if (command.once || count < 2 || ONE_SHOT.has(verb) || !XFS_IO.has(verb)) return this.one(command);
+    this.note(first!, `-c does ${verb} on each of the ${count} open files, as xfs_io does; -C does it once`);
+    const { sent } = this;
+    for (let index = 0; index < count; index++) {
+      if (verb === 'munmap' && this.mappings === 0) break;
+      this.sent = sent;
+      this.steps.push(rawStep(command.at, `file ${index}`));
+      this.one(command);
+    }
+    return true;
+  }
+
+  private one(command: CommandText): boolean {
     const words = tokens(command);
     const [first, ...rest] = words;
     if (first === undefined) return true;
-    const odd = /['"`$;\\]/.exec(command.text);
-    if (odd !== null && !this.own) {
+    const odd = this.own ? null : ODD.exec(command.text);
+    const verb = longName(first.text);
+    if (odd === null || odd.index >= first.index + first.text.length) this.known(first, verb);
+    if (odd !== null) {
       this.source.fail(
         command.origin[odd.index] ?? command.at,
         `${odd[0]} in an xfs_io command`,
         odd[0] === ';' ? 'one command to a -c' : 'xfs_io takes it as part of a word',
       );
     }
-    const verb = Object.hasOwn(ALIASES, first.text) ? ALIASES[first.text]! : first.text;
     if (verb === 'quit' || verb === 'q') return false;
     if (PRINTS.has(verb)) return this.left(first, 'prints, and changes nothing');
-    if (!XFS_IO.has(verb) && !(this.own && SHELL_WORDS.has(verb))) {
-      const known = isKnownElsewhere(verb)
-        ? 'xfs_io has it, ext4lab does not'
-        : didYouMean(verb, XFS_IO).replace(/^ \(|\)$/g, '') || 'not a command of xfs_io';
-      this.source.fail(first.at, `unsupported command ${quote(first.text)}`, known);
+    if (Object.hasOwn(SAME_AS, verb)) {
+      const [line, why] = SAME_AS[verb]!;
+      this.note(first, `${first.text} is ${line}: ${why}`);
+      this.add(verbatim(command, first, line), line);
+      return true;
     }
     const operands = rest.filter(({ text }) => !/^-./.test(text));
     if ((verb === 'open' || verb === 'file' || verb === 'mmap') && rest.length === 0)
@@ -170,8 +186,67 @@ class Process {
     }
     const input = rest.findIndex(({ text }) => text === '-i');
     if (verb === 'pwrite' && input >= 0) return this.fromFile(first, rest, input);
+    if (verb === 'fiemap') return this.fiemap(first, rest);
+    if (verb === 'pwrite' || verb === 'mwrite') return this.write(first, verb, rest);
     this.add(verbatim(command, first, verb), verb);
     return true;
+  }
+
+  private known(first: Token, verb: string): void {
+    const isPrint = PRINTS.has(verb) || verb === 'quit' || verb === 'q';
+    if (isPrint || XFS_IO.has(verb) || (this.own && SHELL_WORDS.has(verb))) return;
+    const why = isKnownElsewhere(verb)
+      ? 'xfs_io has it, ext4lab does not'
+      : didYouMean(verb, XFS_IO).replace(/^ \(|\)$/g, '') || 'not a command of xfs_io';
+    this.source.fail(first.at, `unsupported command ${quote(first.text)}`, why);
+  }
+
+  /** fiemap of a range: the map is that of the whole file here. */
+  private fiemap(verb: Token, rest: readonly Token[]): true {
+    const kept = rest.filter(({ text }) => /^-[av]+$/.test(text));
+    if (kept.length < rest.length)
+      this.note(verb, 'fiemap shows the whole file here: its range and the other options are left out');
+    this.add(rawStep(verb.at, ['fiemap', ...kept.map(({ text }) => text)].join(' ')), 'fiemap');
+    return true;
+  }
+
+  /** A write with what xfs_io does beside it: `-w` and `-W` sync at its end, `-V 1` is one vector, `-S` takes a byte. */
+  private write(verb: Token, name: string, rest: readonly Token[]): true {
+    const pieces: Token[] = [];
+    let sync = '';
+    for (let i = 0; i < rest.length; i++) {
+      const word = rest[i]!;
+      const found = /^-([a-zA-Z]*?)(?:([SbxmisfVZ])(.*))?$/.exec(word.text);
+      if (found === null || word.text === '-') {
+        pieces.push(word);
+        continue;
+      }
+      const [, letters = '', valued, joined = ''] = found;
+      if (name === 'pwrite') for (const letter of letters) if (/[wW]/.test(letter)) sync = letter;
+      const plain = name === 'pwrite' ? letters.replaceAll(/[wW]/g, '') : letters;
+      if (plain !== '') pieces.push({ ...word, text: `-${plain}` });
+      if (valued === undefined) continue;
+      const value = joined === '' ? rest[++i] : { ...word, text: joined, at: word.at + letters.length + 2 };
+      if (value === undefined) this.source.fail(word.at, `-${valued} needs a value`);
+      if (valued === 'V' && value.text === '1') {
+        this.note(word, '-V 1, a vector of one piece, is left out');
+        continue;
+      }
+      pieces.push({ ...word, text: `-${valued}`, at: value.at - 1 });
+      pieces.push(valued === 'S' ? this.lowByte(value) : value);
+    }
+    this.add(lineOf(verb, name, pieces), name);
+    if (sync !== '') this.add(rawStep(verb.at, sync === 'w' ? 'fdatasync' : 'fsync'), 'fsync');
+    return true;
+  }
+
+  /** xfs_io fills with the low 8 bits of a number. */
+  private lowByte(value: Token): Token {
+    if (!/^0[xX][0-9a-fA-F]{3,8}$|^[1-9]\d{2,9}$/.test(value.text) || Number(value.text) <= 0xff)
+      return value;
+    const text = `0x${(Number(value.text) & 0xff).toString(16)}`;
+    this.note(value, `-S ${value.text} fills with its low byte, ${text}`);
+    return { ...value, text };
   }
 
   /** `pwrite -i FILE`: the bytes that the script put into FILE. */
@@ -261,6 +336,20 @@ class Process {
   }
 }
 
+/** What xfs_io takes as part of a word, and its user hardly means; `$NAME/…` is a path below an unset variable. */
+const ODD = /['"`;\\]|(?<![ \t])\$|\$(?![A-Za-z_]\w*(?:\/|[ \t]|$))/;
+
+function longName(word: string): string {
+  return Object.hasOwn(XFS_IO_SHORT, word) ? XFS_IO_SHORT[word]! : word;
+}
+
+/** A line of words that stand where they were read. */
+function lineOf(verb: Token, name: string, words: readonly Token[]): RawStep {
+  const origin = Array.from(name, () => verb.at);
+  for (const word of words) origin.push(word.at, ...Array.from(word.text, (_, i) => word.at + i));
+  return { pieces: [[name, ...words.map(({ text }) => text)].join(' ')], at: verb.at, origin };
+}
+
 function isKnownElsewhere(verb: string): boolean {
   return OTHERS.has(verb);
 }
@@ -268,9 +357,9 @@ function isKnownElsewhere(verb: string): boolean {
 const OTHERS = new Set(
   (
     'allocsp bmap bulkstat chproj cowextsize crc32cselftest dedupe enckey_status extsize fadvise freesp fsmap ' +
-    'funshare get_encpolicy inumbers log_writes mincore readdir reflink resvsp rm_enckey scrub set_encpolicy ' +
-    'add_enckey swapext unresvsp zero repair shutdown fsuuid exchangerange startupdate commitupdate ' +
-    'cancelupdate parent pmap'
+    'funshare get_encpolicy inumbers log_writes mincore readdir reflink rm_enckey scrub set_encpolicy ' +
+    'add_enckey swapext repair shutdown fsuuid exchangerange startupdate commitupdate ' +
+    'cancelupdate parent pmap inject resblks getrusage imap bulkstat_single fsrefcounts scrubv aginfo media_error'
   ).split(' '),
 );
 

@@ -145,7 +145,9 @@ class ProcessWriter {
       // What the end of the process does anyway.
       while (/^(close|munmap)$/.test(this.commands.at(-1) ?? '') && this.commands.length > 1)
         this.commands.pop();
-      const commands = this.commands.map((text) => ` -c ${shellWord(text, true)}`).join('');
+      // With -c xfs_io does most commands on every open file.
+      const option = this.commands.some((text) => text.startsWith('open ')) ? '-C' : '-c';
+      const commands = this.commands.map((text) => ` ${option} ${shellWord(text, true)}`).join('');
       this.rows.push(...this.temporary, `xfs_io${this.target}${commands === '' ? " -c 'file 0'" : commands}`);
     }
     this.temporary.length = 0;

@@ -910,8 +910,8 @@ function isVerb(text: string): text is Verb {
   return Object.hasOwn(GRAMMAR, text);
 }
 
-/** What people type for one of our verbs: xfs_io's short names and the shell's words. */
-const OTHER_WORDS: Readonly<Record<string, string>> = {
+/** The short names of xfs_io. */
+export const XFS_IO_SHORT: Readonly<Record<string, string>> = {
   o: 'open',
   c: 'close',
   f: 'file',
@@ -925,6 +925,16 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   mw: 'mwrite',
   ms: 'msync',
   mu: 'munmap',
+  mrm: 'mremap',
+  ma: 'madvise',
+  cr: 'copy_range',
+  send: 'sendfile',
+};
+
+/** What people type for one of our verbs: xfs_io's short names and the shell's words. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  ...XFS_IO_SHORT,
+  send: 'copy_range',
   write: 'pwrite',
   read: 'pread',
   ftruncate: 'truncate',

@@ -479,7 +479,7 @@ describe('completion', () => {
 
   it('writes one line a thing for fish, and wraps bash for zsh', () => {
     const fish = script('fish', commands).split('\n');
-    expect(fish).toContain(`complete -c ext4lab -n __fish_use_subcommand -a race -d 'it\\'s the job'`);
+    expect(fish).toContain(`complete -c ext4lab -n __fish_use_subcommand -f -a race -d 'it\\'s the job'`);
     expect(fish).toContain(
       `complete -c ext4lab -n '__fish_seen_subcommand_from explore' -l strategy -r -f -a 'pct random' -d 's'`,
     );

@@ -1,9 +1,13 @@
-/** Completion in a real bash, with the names that the commands take. */
+/** Completion in a real bash, zsh and fish, with the names that the commands take. */
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundledFiles } from '../../src/cli/scenarioFiles.ts';
 import { DESIGNS } from '../../src/designs/index.ts';
 import { ext4lab } from '../support/command.ts';
+import { refereed } from '../support/referee.ts';
 
 let script = '';
 beforeAll(async () => {
@@ -59,16 +63,58 @@ describe('the scripts of the other shells', () => {
     expect(zsh).toContain(script.trim());
   });
 
-  it.skipIf(spawnSync('zsh', ['--version']).status !== 0)('zsh reads its script', async () => {
+  refereed('zsh completes, from its startup file and from fpath', ['zsh'], async () => {
     const { out } = await ext4lab('completion', 'zsh');
-    expect(
-      spawnSync('zsh', ['-fc', `autoload -Uz compinit && compinit -D -u\n${out}`], { encoding: 'utf8' })
-        .stderr,
-    ).toBe('');
+    const dir = mkdtempSync(join(tmpdir(), 'ext4lab-'));
+    try {
+      writeFileSync(join(dir, '_ext4lab'), `${out}\n`);
+      for (const load of [
+        `autoload -Uz compinit; compinit -D -u; source ${dir}/_ext4lab`,
+        `fpath=(${dir} $fpath); autoload -Uz compinit; compinit -D -u`,
+      ])
+        expect(
+          zsh(load, ['ext4lab race mmap-store', 'ext4lab race --designs defer,deci', 'ext4lab kern']),
+        ).toEqual([
+          'ext4lab race mmap-store-then-fsync ',
+          'ext4lab race --designs defer,decision-pinning ',
+          'ext4lab kernel ',
+        ]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 
-  it.skipIf(spawnSync('fish', ['--version']).status !== 0)('fish reads its script', async () => {
+  refereed('fish completes', ['fish'], async () => {
     const { out } = await ext4lab('completion', 'fish');
-    expect(spawnSync('fish', ['--no-config', '-c', out], { encoding: 'utf8' }).stderr).toBe('');
+    const offered = (line: string): string[] => {
+      const ask = `${out}\ncomplete -C '${line}'`;
+      const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', ask], { encoding: 'utf8' });
+      expect(stderr).toBe('');
+      return stdout.split('\n').flatMap((row) => (row === '' ? [] : [row.split('\t')[0]!]));
+    };
+    expect(offered('ext4lab race mmap-store')).toEqual(['mmap-store-then-fsync']);
+    expect(offered('ext4lab race --designs defer,deci')).toEqual(['defer,decision-pinning']);
+    expect(offered('ext4lab run x --design deci')).toEqual(['decision-pinning']);
+    expect(offered('ext4lab kernel ')).toEqual(['check', 'record']);
+    expect(offered('ext4lab completion ')).toEqual(['bash', 'fish', 'zsh']);
+    expect(offered('ext4lab import READ')).toEqual(['README.md']);
+    expect(offered('ext4lab import --fr')).toEqual(['--fresh']);
   });
 });
+
+/** What the lines are after a tab, in a zsh with a terminal of its own. */
+function zsh(load: string, lines: readonly string[]): string[] {
+  const ask = [
+    'zmodload zsh/zpty',
+    'zpty t zsh -f -i',
+    `zpty -w t ${JSON.stringify(`${load}; show() { print -r -- "GOT<$BUFFER>"; BUFFER=; }; zle -N show; bindkey '^X' show; stty cols 200; print RE''ADY`).replaceAll('$', '\\$')}`,
+    "zpty -r -m t out '*READY*'",
+    ...lines.flatMap((line) => [
+      `zpty -w -n t '${line}'$'\\t\\x18'`,
+      "zpty -r -m t out '*GOT<*>*'",
+      'print -r -- "$out"',
+    ]),
+  ].join('\n');
+  const { stdout } = spawnSync('zsh', ['-f', '-c', ask], { encoding: 'utf8', timeout: 20_000 });
+  return [...stdout.matchAll(/GOT<([^>]*)>/g)].map((match) => match[1]!);
+}

@@ -19,6 +19,7 @@ punch_hole 0x4 0x4 0x40
 read 0x0 0x40 0x40
 fsync 0x0 0x0 0x40
 truncate 0x0 0x2000 0x40
+copy_range 0x0 0x20 0x1800 0x2000
 insert_range 0x1000 0x1000 0x2000
 collapse_range 0x1000 0x1000 0x3000
 `;
@@ -162,11 +163,14 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ['write 0,1,0', '1:7', '"0,1,0" is not an offset'],
   ['WRITE 0x0 0x1 0x0', '1:1', 'unknown fsx operation "WRITE"'],
   ['pwrite 0x0 0x1 0x0', '1:1', 'unknown fsx operation'],
-  ['LOG DUMP (3 total operations):', '1:1', 'unknown fsx operation "LOG"'],
+  ['LOG DUMP (3 total operations):', '1:1', 'this is what fsx prints'],
   ['1(1 mod 256): WRITE 0x0 thru 0x1', '1:1', 'unknown fsx operation'],
   ['clone_range 0x0 0x1 0x0 0x0', '1:1', 'clone_range is not supported'],
   ['dedupe_range 0x0 0x1 0x0 0x0', '1:1', 'dedupe_range is not supported'],
-  ['copy_range 0x0 0x1 0x0 0x0', '1:1', 'copy_range is not supported'],
+  ['copy_range 0x0 0x1 0x0', '1:23', 'copy_range needs a size'],
+  ['fallocate 0x0 0x1 0x0 unshare', '1:23', 'unshare is not supported'],
+  ['write_atomic 0x0 0x1 0x0', '1:1', 'RWF_ATOMIC is not modelled'],
+  ['read_dontcache 0x0 0x1 0x0', '1:1', 'write it as read'],
   ['exchange_range 0x0 0x1 0x0 0x0', '1:1', 'exchange_range is not supported'],
   ...OP_NAMES.map((op): [string, string, string] => [`${op} 0x0 0x0 0x0`, '1:1', `${op} of 0 bytes`]),
   ...OP_NAMES.map((op): [string, string, string] => [

@@ -23,6 +23,7 @@ import { resolve } from '../../src/volume/describe.ts';
 import { readFile } from '../../src/volume/file.ts';
 import { Image } from '../../src/volume/image.ts';
 import { ext4lab } from '../support/command.ts';
+import { refereed } from '../support/referee.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ext4lab-inode-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -69,6 +70,23 @@ describe('a raw inode', () => {
       }
     },
   );
+
+  refereed('is read from what od prints, in every base of offsets', ['od'], () => {
+    const od = (...args: string[]): Uint8Array =>
+      new Uint8Array(execFileSync('od', args, { input: Buffer.from(HEX, 'hex') }));
+    for (const args of [
+      ['-t', 'x1'],
+      ['-A', 'x', '-t', 'x1z'],
+      ['-A', 'd', '-t', 'x1'],
+      ['-A', 'n', '-v', '-t', 'x1'],
+      ['-x'],
+      ['-v', '-x'],
+    ])
+      expect(readInodeBlob(od(...args), 'x').toHex(), args.join(' ')).toBe(HEX);
+    expect(() => readInodeBlob(od(), 'x')).toThrow('x:1:1: od without -t prints octal words');
+    const c = `unsigned char i[] = {\n${rows((_, row) => `  ${row.map((pair) => `0x${pair},`).join(' ')}`)}\n};\n`;
+    expect(readInodeBlob(text(c), 'x').toHex()).toBe(HEX);
+  });
 
   it('is described, its checksum checked where the volume is known', () => {
     const seed = image.geometry.csumSeed;

@@ -8,7 +8,10 @@ import { guessFormat } from '../../src/formats/read.ts';
 import { Source } from '../../src/formats/source.ts';
 import { explainSyz } from '../../src/formats/syz/explain.ts';
 import { readProgram } from '../../src/formats/syz/program.ts';
+import { standIn } from '../../src/formats/syz/standIn.ts';
+import { createLab } from '../../src/index.ts';
 import { ScenarioError } from '../../src/scenario/error.ts';
+import { Image } from '../../src/volume/image.ts';
 import { mkfs } from '../../src/volume/mkfs.ts';
 import { ext4lab } from '../support/command.ts';
 import { complaint, damaged, imported, scenarioOf, survivesDamage } from './support.ts';
@@ -17,6 +20,12 @@ const HIDDEN = readFileSync('fixtures/formats/hidden-stores.syz', 'utf8');
 const SENDFILE = readFileSync('fixtures/formats/sendfile-beside-mmap.syz', 'utf8');
 const options = { unpack: inflate };
 const IMAGE = Buffer.from(deflateSync(mkfs({ blockSize: 1024, blocks: 2048 }))).toString('base64');
+const READ_ONLY = Buffer.from(
+  deflateSync(mkfs({ blockSize: 1024, blocks: 2048, features: ['ea_inode'] })),
+).toString('base64');
+const mountOf = (image: string, options = '&AUTO'): string =>
+  `syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./m\\x00', 0x0, ${options}, 0x1, 0x0, &AUTO="$${image}")\n`;
+const MOUNT = mountOf(IMAGE);
 const lanes = (text: string) => imported(text, 'syz', options).scenario.tasks;
 const O = "r0 = open(&(0x7f0000000000)='./f\\x00', 0x42, 0x1ff)\n";
 const M = 'mmap(&(0x7f0000001000/0x1000)=nil, 0x1000, 0x3, 0x11, r0, 0x0)\n';
@@ -210,6 +219,154 @@ msync(&(0x7f0000002000/0x2000)=nil, 0x2000, 0x1)
     ).toEqual(['open -r -D /d', 'open -r /d/a']);
   });
 
+  it('keep a file open until its last descriptor is closed', () => {
+    const text = `${O}r1 = dup(r0)\nclose(r0)\nfsync(r1)\nr2 = open(&AUTO='./g\\x00', 0x2, 0x0)\ndup3(r1, r2, 0x0)\nfdatasync(r2)\nr3 = fcntl$dupfd(r2, 0x0, 0x5)\nclose(r1)\nclose(r2)\nfsync(r3)\nclose(r3)\n`;
+    expect(lanes(text).CPU0).toEqual([
+      'open -f -m 777 /f',
+      'fsync',
+      'open /g',
+      'close',
+      'fdatasync',
+      'fsync',
+      'close',
+    ]);
+  });
+
+  it('of other kinds: owners, links, vectors, ranges by ioctl, names that a variant has', () => {
+    const text = `${O}fchown(r0, 0x5, 0xffffffffffffffff)
+lchown(&AUTO='./f\\x00', 0xffffffffffffffff, 0x6)
+mknod(&AUTO='./p\\x00', 0x11ff, 0x0)
+mknod$loop(&AUTO='./l\\x00', 0x61a4, 0x701)
+mknod(&AUTO='./r\\x00', 0x81a4, 0x0)
+symlinkat(&AUTO='./f\\x00', 0xffffffffffffff9c, &AUTO='./s\\x00')
+readlink(&AUTO='./s\\x00', &AUTO=""/8, 0x8)
+pwritev2(r0, &AUTO=[{&AUTO='ab', 0x2}, {&AUTO="63", 0x1}], 0x2, 0x4, 0x0, 0x2)
+preadv(r0, &AUTO=[{&AUTO=""/8, 0x8}, {&AUTO=""/8, 0x8}], 0x2, 0x0, 0x0)
+ioctl$FS_IOC_RESVSP(r0, 0x40305828, &AUTO={0x0, 0x0, 0x0, 0x4000})
+fallocate(r0, 0x100000010, 0x0, 0x20)
+lsetxattr$trusted_overlay_upper(&AUTO='./f\\x00', &AUTO, &AUTO='v', 0x1, 0x0)
+stat(&AUTO='./f\\x00', &AUTO)
+sendmsg$nl(r0, &AUTO, 0x0)
+`;
+    const { scenario, notes } = imported(text, 'syz', options);
+    expect(scenario.tasks.CPU0).toEqual([
+      'open -f -m 777 /f',
+      'chown 5 /f',
+      'chown :6 /f',
+      'mknod -m 777 /p p',
+      'mknod -m 644 /l b 7 1',
+      'open -f -m 644 /r',
+      'close',
+      'ln -s ./f /s',
+      'readlink /s',
+      'pwrite -x 616263 -b 3 -D 4',
+      'pread -b 16 0 16',
+      'falloc -k 0 16384',
+      'fzero 0 32',
+      'setfattr -n trusted.overlay.upper -v 0x76 /f',
+    ]);
+    expect(notes.join()).toContain('sendmsg$nl is given a file, which is no socket');
+  });
+
+  it('that read what was opened O_WRONLY fail, and are left out', () => {
+    const text =
+      "r0 = creat(&AUTO='./f\\x00', 0x1ff)\nr1 = open(&AUTO='./f\\x00', 0x0, 0x0)\nmmap(&(0x7f0000001000/0x1000)=nil, 0x1000, 0x3, 0x11, r0, 0x0)\nsendfile(r0, r0, 0x0, 0x4)\nsendfile(r0, r1, 0x0, 0x4)\n";
+    const { scenario, notes } = imported(text, 'syz', options);
+    expect(scenario.tasks.CPU0!.map((line) => line.split(' ')[0])).toEqual([
+      'open',
+      'open',
+      'file',
+      'copy_range',
+    ]);
+    expect(notes.join()).toContain('opened O_WRONLY (EACCES)');
+    expect(notes.join()).toContain('opened O_WRONLY (EBADF)');
+  });
+
+  it('that copy a file into itself are cut to a few rounds', () => {
+    const text = `${O}write(r0, &AUTO="aa"/9, 0x9)\nr1 = open(&AUTO='./f\\x00', 0x0, 0x0)\nsendfile(r0, r1, 0x0, 0x80001d00c0d0)\n`;
+    expect(lanes(text).CPU0!.at(-1)).toBe('copy_range -s 0 -d 9 -l 288 /f');
+  });
+
+  it('mount an image in pieces, as before 2022', () => {
+    const image = mkfs({ blockSize: 1024, blocks: 512 });
+    const pieces: string[] = [];
+    for (let at = 0; at < image.length; at += 1024) {
+      const piece = Buffer.from(image.subarray(at, at + 1024));
+      if (piece.some((byte) => byte !== 0))
+        pieces.push(`{&AUTO="${piece.toString('hex')}", 0x400, 0x${at.toString(16)}}`);
+    }
+    const mount = `syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./m\\x00', 0x80000, 0x${pieces.length.toString(16)}, &AUTO=[${pieces.join(', ')}], 0x10, &AUTO={[{@noauto_da_alloc}, {@nodelalloc}, {@barrier_val={'barrier', 0x3d, 0x0}}, {@auto_da_alloc}, {@resgid}]})\n`;
+    const result = imported(`${mount}creat(&AUTO='./m/a\\x00', 0x1ff)\n`, 'syz', options);
+    expect(Buffer.from(result.image!).equals(Buffer.from(image))).toBe(true);
+    expect(result.scenario.mounts).toEqual([['nodelalloc', 'nobarrier', 'auto_da_alloc']]);
+    expect(result.scenario.tasks).toEqual({ CPU0: ['open -f -t -m 777 -s /a'] });
+    const said = explainSyz(mount, 'x', inflate).join('\n');
+    expect(said).toContain(`in ${pieces.length} pieces`);
+    expect(said).toContain('512 blocks of 1024 bytes');
+  });
+
+  it('mount options that are squashed are read as text', () => {
+    const text = Buffer.from('data=journal,barrier=0,journal_ioprio=0x2\0').toString('hex');
+    const squashed = mountOf(IMAGE, `&AUTO=ANY=[@ANYBLOB="${text}"]`);
+    const { scenario, notes } = imported(`${squashed}sync()\n`, 'syz', options);
+    expect(explainSyz(squashed, 'x', inflate, 200).join('\n')).toContain(
+      'options data_journal nobarrier journal_ioprio=0x2',
+    );
+    expect(scenario.mounts).toEqual([['data=journal', 'nobarrier']]);
+    expect(notes.join()).toContain('mount options journal_ioprio=0x2 are left out');
+  });
+
+  it('write squashed values as wide as their names say', () => {
+    const text = `${O}write(r0, &AUTO=ANY=[@ANYRES16=0x102, @ANYBLOB="ff", @ANYRES32=0x1, @ANYRESDEC=0x7], 0x1b)\n`;
+    const digits = Buffer.from('00000000000000000007').toString('hex');
+    expect(lanes(text).CPU0!.at(-1)).toBe(`pwrite -x 0201ff01000000${digits} -b 27 0`);
+  });
+
+  it('mount a second volume: its arguments are stores, what is done in it is left out', () => {
+    const second = `syz_mount_image$ext4(&(0x7f0000001000)='ext4\\x00', &(0x7f0000001040)='./d\\x00', 0x0, &AUTO, 0x1, 0x0, &AUTO="$${IMAGE}")\n`;
+    const { scenario, notes } = imported(
+      `${MOUNT}${O}ftruncate(r0, 0x100)\n${M}${second}creat(&AUTO='./x\\x00', 0x0)\nfsync(r0)\n`,
+      'syz',
+      options,
+    );
+    expect(scenario.tasks.CPU0!.slice(3)).toEqual([
+      'mwrite -x 6578743400 0',
+      'mwrite -x 2e2f6400 64',
+      'mkdir -m 777 /d',
+      'fsync',
+    ]);
+    expect(notes.join()).toContain('is mounted over /d: what is done in it is left out');
+  });
+
+  it('on an image that is only read have a volume of ours with --fresh', () => {
+    const program = `${mountOf(READ_ONLY)}creat(&AUTO='./a\\x00', 0x1ff)\n`;
+    const result = imported(program, 'syz', { ...options, fresh: true });
+    expect(result.image).toBeNull();
+    expect(result.scenario.image).toMatchObject({ mkfs: { blockSize: 1024, inodeSize: 256, blocks: 2048 } });
+    expect(scenarioOf(result).lanes).toHaveLength(1);
+    expect(result.notes.join()).toContain('ea_inode): a volume of ours');
+  });
+
+  it('whose image is stood in for find its files', () => {
+    const lab = createLab({ image: mkfs({ blockSize: 1024, blocks: 2048 }) });
+    lab.fs.mkdirSync('/d');
+    lab.fs.writeFileSync('/d/a', new Uint8Array(200).fill(0x41));
+    lab.fs.linkSync('/d/a', '/b');
+    lab.fs.symlinkSync('/d/a', '/s');
+    const { steps, files } = standIn(Image.load(lab.saveImage()), (text) => ({ text, origin: () => 0 }));
+    expect(steps.map(({ text }) => text)).toEqual([
+      'mkdir -m 755 /d',
+      'open -f -m 644 /d/a',
+      `pwrite -x ${'41'.repeat(200)} -b 200 0`,
+      'close',
+      'ln /d/a /b',
+      'ln -s /d/a /s',
+      'sync',
+      '@remount',
+    ]);
+    expect(files).toContainEqual({ path: '/b', size: 200 });
+  });
+
   it('without MAP_FIXED are mapped elsewhere: no pointer leads there', () => {
     const text = `${O}mmap(&(0x7f0000001000/0x1000)=nil, 0x1000, 0x3, 0x1, r0, 0x0)\npipe(&(0x7f0000001000))\n`;
     expect(lanes(text).CPU0).toEqual(['open -f -m 777 /f', 'mmap -rw 0 4096']);
@@ -292,7 +449,8 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ['sync{}', '1:5', 'unexpected "{" after "sync"'],
   ['sync(', '1:6', 'where an argument should be'],
   ['sync(0x1', '1:5', '( is not closed'],
-  ['sync(0x1,)', '1:10', 'after a comma'],
+  ['sync(,)', '1:6', 'where an argument should be'],
+  ["creat(&(0x7f0000000000)=3D'./f', 0x0)", '1:25', 'decode its quoted-printable text first'],
   ['sync(0x1 0x2)', '1:10', 'where , or ) should be'],
   ['sync() 5', '1:8', 'after the call'],
   ['sync(0xg)', '1:6', 'not a number'],
@@ -354,13 +512,34 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   [
     `syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./f\\x00', 0x0, &AUTO, 0x1, 0x0, &AUTO="00")`,
     '1:1',
-    'no image in one piece',
+    'brings no image: there is nothing to mount',
   ],
   ["syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./f\\x00')", '1:1', 'with 2 arguments'],
   [
     "syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./f\\x00', 0x100000, 0x19, &AUTO=[], 0x0, &AUTO)",
-    '1:67',
-    'before 2022',
+    '1:1',
+    'brings no image',
+  ],
+  [
+    "syz_mount_image$ext4(&AUTO='ext4\\x00', &AUTO='./f\\x00', 0x800, 0x1, &AUTO=[{&AUTO='x', 0x1, 0x400}], 0x0, &AUTO)",
+    '1:69',
+    'its image cannot be used',
+  ],
+  [
+    "syz_mount_image$f2fs(&AUTO='f2fs\\x00', &AUTO='./f\\x00', 0x0, &AUTO, 0x1, 0x0, &AUTO)\n",
+    '1:1',
+    'only ext4',
+  ],
+  [`${O}ioctl$EXT4_IOC_SWAP_BOOT(r0, 0x6611)`, '2:30', 'ioctl EXT4_IOC_SWAP_BOOT is not supported'],
+  [`${O}ioctl$FS_IOC_SETFLAGS(r0, 0x40086602, &AUTO=0x10)`, '2:39', 'FS_IOC_SETFLAGS with FS_IMMUTABLE_FL'],
+  [`${O}ioctl$FS_IOC_RESVSP(r0, 0x40305828, &AUTO={0x0, 0x2, 0x0, 0x1})`, '2:37', 'without a range'],
+  [`${O}pwritev2(r0, &AUTO=[{&AUTO='x', 0x1}], 0x1, 0x0, 0x0, 0x8)`, '2:55', 'pwritev2 with RWF_NOWAIT'],
+  [`${O}fcntl$setstatus(r0, 0x4, 0x4000)`, '2:21', 'F_SETFL'],
+  [`${O}mknod(&AUTO='./s\\x00', 0xc000, 0x0)`, '2:24', 'mknod with mode 0140000'],
+  [
+    `${O}${M}mremap(&(0x7f0000001000/0x1000)=nil, 0x1000, 0x2000, 0x1, &(0x7f0000005000/0x2000)=nil)`,
+    '3:1',
+    'mremap is not supported (it is given 0x7f0000001000, where /f is mapped)',
   ],
 ];
 
@@ -369,6 +548,22 @@ describe('what is not right', () => {
     const message = complaint(text, 'syz', options);
     expect(message).toContain(words);
     expect(message.startsWith(`${place}: `), message).toBe(true);
+  });
+
+  it.each([
+    [MOUNT.replace(', 0x0, &AUTO,', ', 0x1, &AUTO,'), '1:1', 'with MS_RDONLY (every write fails with EROFS)'],
+    [MOUNT.replace("'ext4", "'ext3"), '1:1', 'the kernel refuses to mount it as ext3 (it has extent'],
+    [MOUNT, '1:1', 'the program only mounts it'],
+    [`${MOUNT}getpid()`, '2:1', 'no call works on a file of the volume'],
+    [
+      mountOf(READ_ONLY),
+      '1:85',
+      'its image is only read here: features that are read, not written: ea_inode (--fresh',
+    ],
+  ])('of a volume, %#', (text, place, words) => {
+    const message = complaint(text, 'syz', options);
+    expect(message).toContain(words);
+    expect(message.startsWith(`${place}: `), message.slice(0, 200)).toBe(true);
   });
 
   it(`is ${MALFORMED.length} kinds of it, at least 50`, () => {

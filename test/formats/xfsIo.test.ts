@@ -1,12 +1,21 @@
 /** xfs_io lines in and out. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bundledFiles, loadScenario } from '../../src/cli/scenarioFiles.ts';
+import { mkwriteConvert } from '../../src/designs/mkwrite-convert.ts';
 import { guessFormat } from '../../src/formats/read.ts';
 import { xfsIoScript } from '../../src/formats/xfsIoOut.ts';
 import type { Command } from '../../src/scenario/ast.ts';
 import { ScenarioError } from '../../src/scenario/error.ts';
+import { type MkfsSpec, makeVolume } from '../../src/scenario/image.ts';
+import { runSession } from '../../src/scenario/run.ts';
 import type { Scenario } from '../../src/scenario/schema.ts';
+import { startSession } from '../../src/scenario/session.ts';
 import { ext4lab } from '../support/command.ts';
+import { refereed } from '../support/referee.ts';
 import { complaint, imported, scenarioOf, survivesDamage } from './support.ts';
 
 const COMMIT = "xfs_io -f /mnt/file -c 'pwrite 0 1' -c 'mmap -w 0 1m' -c 'mwrite 0 1' -c 'fsync'\n";
@@ -224,7 +233,12 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ["xfs_io -c 'pwrite 0' /mnt/f", '1:12', 'needs len'],
   ["xfs_io -c 'pwrite 0 1 2' /mnt/f", '1:23', 'unexpected "2"'],
   ["xfs_io -c 'pwrite -z 0 1' /mnt/f", '1:19', 'unknown option -z'],
-  ["xfs_io -c 'pwrite -S 0x100 0 1' /mnt/f", '1:22', 'not a byte'],
+  ["xfs_io -c 'pwrite -S 5000000000000 0 1' /mnt/f", '1:22', 'not a byte'],
+  ["xfs_io -c 'pwrite -V 2 0 1' /mnt/f", '1:21', 'pwrite -V is not supported'],
+  ["xfs_io -c 'reflink $SCRATCH_MNT/a 0 0 1' $SCRATCH_MNT/f", '1:12', 'unsupported command "reflink"'],
+  ["xfs_io -x -c 'inject' /mnt/f", '1:15', 'xfs_io has it, ext4lab does not'],
+  ["xfs_io -c 'fsync$' /mnt/f", '1:17', '$ in an xfs_io command'],
+  ["xfs_io -R -c 'pwrite 0 1' /mnt/f", '1:9', 'no realtime files'],
   ["xfs_io -c 'pwrite -1 5' /mnt/f", '1:19', 'unknown option -1'],
   ["xfs_io -c 'pwrite 0 1.5k' /mnt/f", '1:21', 'not a number'],
   ["xfs_io -c 'pwrite 0 99999999999999999' /mnt/f", '1:21', 'too large'],
@@ -243,11 +257,9 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ["xfs_io -c 'sendfile -i' /mnt/f", '1:21', '-i needs a value'],
   ["xfs_io -c 'sendfile -i /mnt/a' -c 'sendfile -i /mnt/a' /mnt/f", '1:36', 'second sendfile'],
   ["xfs_io -c 'pwrite 0 1'", '1:12', 'needs an open file'],
-  ["xfs_io -i -c 'pwrite 0 1' /mnt/f", '1:9', 'xfs_io -i is not supported'],
   ["xfs_io -R -c 'pwrite 0 1' /mnt/f", '1:9', 'realtime'],
   ['xfs_io -c', '1:9', '-c needs a value'],
   ['xfs_io /mnt/f', '1:1', 'reads its terminal'],
-  ["xfs_io -c 'pwrite 0 1' /mnt/f /mnt/g", '1:31', 'a second file'],
   ["xfs_io -f -c 'pwrite 0 1'", '1:9', 'without a file'],
   ["xfs_io -c 'pwrite 0 1 /mnt/f", '1:11', "' is not closed"],
   ['xfs_io -c "pwrite 0 1 /mnt/f', '1:11', '" is not closed'],
@@ -268,12 +280,22 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ["xfs_io -c 'pwrite 0 1' /mnt/f &&", '1:33', 'ends after &&'],
   ["( xfs_io -c 'pwrite 0 1' /mnt/f", '1:1', '( is not closed'],
   ["; xfs_io -c 'pwrite 0 1' /mnt/f", '1:1', 'unexpected ";"'],
-  ["xfs_io -f -c 'pwrite 0 1' /mnt/f /tmp/x; cp /mnt/f /mnt/g", '1:34', 'a second file'],
+  ["xfs_io -f -c 'pwrite 0 1' /mnt/f; cp /mnt/f /mnt/g", '1:35', 'unsupported command "cp"'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\ndd if=/dev/zero of=/mnt/f", '2:1', 'unsupported command "dd"'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nmkfs.ext4 -Z /dev/x", '2:11', 'of mkfs is not supported'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\ntruncate /mnt/f", '2:1', 'needs -s SIZE'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nmv /mnt/f", '2:1', 'mv needs 2 operands'],
-  ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nrm -r /mnt/d", '2:4', 'rm -r is not supported'],
+  ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nrm -r /mnt/f", '2:4', 'rm -r is not supported'],
+  ['f()\n{\n  xfs_io -c fsync /mnt/f\n}\nf /mnt/f\n', '5:1', 'functions are not followed'],
+  [
+    "xfs_io -f -c 'pwrite 0 1' /mnt/f\n[ -e /mnt/f ] && xfs_io -c fsync /mnt/f",
+    '2:1',
+    'whether it holds is not known',
+  ],
+  ['len=$((1 / 0))\nxfs_io -c "pwrite 0 $len" /mnt/f', '2:21', 'the value of $len is not known'],
+  ['xfs_io -c "pwrite 0 $((x + 1))" /mnt/f', '1:21', 'is not known'],
+  ['_pwrite_byte 0x61 0 /mnt/f\nxfs_io -c fsync /mnt/f', '1:1', '_pwrite_byte needs 4 operands'],
+
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f\nxfs_io -f -c 'pwrite 0 1' /tmp/g", '1:27', 'no directory in common'],
   ["xfs_io -f -c 'pwrite 0 1' /mnt/f &\nwait\nxfs_io -c fsync /mnt/f &", '3:1', 'second batch'],
   ["xfs_io -f -c 'pwrite 0 1' ../f", '1:27', '..'],
@@ -281,6 +303,136 @@ const MALFORMED: readonly (readonly [text: string, place: string, words: string]
   ['pwrite 0 1\nfrob\n', '2:1', 'unsupported command "frob"'],
   ['pwrite 0 1\n  pwrite -z 0 1\n', '2:10', 'unknown option -z'],
 ];
+
+describe('options and commands of xfs_io', () => {
+  const lane = (text: string) => imported(text, 'xfs_io').scenario.tasks.CPU0;
+
+  it('-c runs on every open file, -C and stdin once; open, close, file, mmap and sync are done once', () => {
+    expect(lane("xfs_io -f -c 'open -f /mnt/b' -c 'truncate 3' -C 'truncate 7' -c sync /mnt/a\n")).toEqual([
+      'open -f /a',
+      'open -f /b',
+      'file 0',
+      'truncate 3',
+      'file 1',
+      'truncate 3',
+      'truncate 7',
+      'sync',
+    ]);
+    expect(lane("xfs_io -f -c 'pwrite 0 1' /mnt/a /mnt/b\n")).toEqual([
+      'open -f /a',
+      'open -f /b',
+      'file 0',
+      'pwrite 0 1',
+      'file 1',
+      'pwrite 0 1',
+    ]);
+    expect(lane('xfs_io -f /mnt/a <<EOF\nopen -f /mnt/b\ntruncate 3\nEOF\n')!.slice(2)).toEqual([
+      'truncate 3',
+    ]);
+  });
+
+  it('are lines, whatever their spelling', () => {
+    expect(
+      lane(
+        "xfs_io -i -n -fx -c 'pwrite -qW -S 0x1ab -V1 0 4' -c 'w -S0x61 -w 4 4' -c 'fiemap -v 0 3k' -c 'resvsp 0 8k' -c 'unresvsp 4k 4k' -c 'zero 0 4k' -c freeze -c thaw $SCRATCH_MNT/f\n",
+      ),
+    ).toEqual([
+      'open -f /f',
+      'pwrite -q -S 0xab 0 4',
+      'fsync',
+      'pwrite -S 0x61 4 4',
+      'fdatasync',
+      'fiemap -v',
+      'falloc -k 0 8k',
+      'fpunch 4k 4k',
+      'fzero -k 0 4k',
+      '@freeze',
+      '@thaw',
+    ]);
+    expect(lane('$XFS_IO_PROG -f -c "copy_range -l 8 $SCRATCH_MNT/a" $SCRATCH_MNT/d/b\n')).toEqual([
+      'open -f /d/b',
+      'copy_range -l 8 /a',
+    ]);
+  });
+
+  it('stand among what xfstests have: helpers, arithmetic, comments inside a command, functions, crashes', () => {
+    const text = `_cleanup()
+{
+	rm -f $tmp
+}
+check() { # never called
+	exit 1
+}
+blksz=4096
+rm -rf $SCRATCH_MNT/d
+mkdir $SCRATCH_MNT/d
+_init_flakey
+_mount_flakey
+_pwrite_byte 0x61 $((blksz / 2 - 1)) $((2 * (blksz + 1) % 100)) $SCRATCH_MNT/d/a >> $seqres.full
+_mwrite_byte 0x62 0 4 $((1 << 12)) $SCRATCH_MNT/d/a
+$XFS_IO_PROG -t -f \\
+-c "truncate $((0x10 + 010))"   \`# truncate |   |\` \\
+-c "fsync"          \`#             \` \\
+	$SCRATCH_MNT/d/a | _filter_xfs_io | uniq | sort
+mknod $SCRATCH_MNT/d/p p
+_flakey_drop_and_remount
+`;
+    const { scenario, notes } = imported(text, 'xfs_io');
+    expect(scenario.tasks.CPU0).toEqual([
+      'mkdir /d',
+      'open -f /d/a',
+      'pwrite -S 0x61 2047 94',
+      'close',
+      'open -f /d/a',
+      'mmap -rw 0 4096',
+      'mwrite -S 0x62 0 4',
+      'munmap',
+      'close',
+      'open -t -f /d/a',
+      'truncate 24',
+      'fsync',
+      'close',
+      'mknod /d/p p',
+      '@crash',
+    ]);
+    expect(notes.join()).toContain('rm of what is not there yet');
+  });
+
+  it('on several files are exported so that each is done once', () => {
+    const { scenario } = imported("xfs_io -f -C 'open -f /mnt/b' -C 'truncate 7' /mnt/a\n", 'xfs_io');
+    expect(xfsIoScript(scenarioOf({ scenario }))).toContain("-C 'open -f /mnt/b' -C 'truncate 7'");
+  });
+
+  refereed('do to files what xfs_io does', ['xfs_io', 'bash'], () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ext4lab-'));
+    try {
+      const text = [
+        "xfs_io -f -c 'pwrite -q -S 0x1ab 0 40' -c 'open -f $D/b' -c 'pwrite -q -S 0x62 0x10 010' -C 'pwrite -qW -S99 0 4' $D/a",
+        "xfs_io -c 'file 0' -c 'truncate 30' -C 'open -f $D/c' -C 'truncate 1s' -c 'pwrite -q 3 2' $D/a $D/b",
+        'xfs_io -f $D/d <<EOF\nopen -f $D/e\npwrite -q 0 5\nfile 0\npwrite -q 1 2\nquit\npwrite -q 0 9\nEOF',
+        "xfs_io -r -c 'mmap -r 0 4k' -C 'open $D/e' -c 'truncate 20' -c 'pwrite -q 7 2' $D/d",
+        '',
+      ]
+        .join('\n')
+        .replaceAll('$D', dir);
+      spawnSync('bash', ['-c', text], {
+        env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` },
+      });
+      const scenario = scenarioOf(imported(text, 'xfs_io', { mountPoint: dir }));
+      const session = startSession(
+        scenario,
+        makeVolume((scenario.image as { mkfs: MkfsSpec }).mkfs),
+        mkwriteConvert,
+        ['delalloc'],
+      );
+      const { files } = runSession(session).final;
+      for (const name of ['a', 'b', 'c', 'd', 'e'])
+        expect(files[`/${name}`]!.content, name).toBe(readFileSync(join(dir, name)).toString('hex'));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
 
 describe('what is not right', () => {
   it.each(MALFORMED)('%j', (text, place, words) => {

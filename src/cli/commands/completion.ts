@@ -15,7 +15,11 @@ export default defineCommand({
     'names of designs, scenarios, claims, mounts and schemas as they are now.',
   operands: [SHELLS.join('|')],
   options: {},
-  examples: ['completion bash >> ~/.bashrc', 'completion fish > ~/.config/fish/completions/ext4lab.fish'],
+  examples: [
+    'completion bash >> ~/.bashrc',
+    'completion zsh >> ~/.zshrc',
+    'completion fish > ~/.config/fish/completions/ext4lab.fish',
+  ],
   async run(ctx) {
     const shell = SHELLS.find((name) => name === ctx.operands[0]);
     if (shell === undefined) throw new UsageError(`no completion for ${ctx.operands[0]}`, SHELLS.join(', '));

@@ -27,6 +27,11 @@ export default defineCommand({
       value: 'DIR',
       summary: 'where the volume was mounted (default: what the paths share)',
     },
+    fresh: {
+      type: 'flag',
+      summary:
+        'a volume of ours instead of a syzkaller image that can only be read; the setup makes its files',
+    },
   },
   examples: [
     'import repro.sh -o repro.json',
@@ -45,6 +50,7 @@ export default defineCommand({
       ...(name === undefined ? {} : { name }),
       ...(options['mount-point'] === undefined ? {} : { mountPoint: options['mount-point'] }),
       unpack: inflate,
+      fresh: options.fresh,
     });
     const { scenario, notes, format, guessed, image } = imported;
     if (guessed) ctx.say(`${file}: read as ${format}`);

@@ -23,7 +23,7 @@ export default defineCommand({
   about:
     'What is on a volume: the superblock, groups and files; or one inode with every field, its xattrs, inline bytes, ' +
     'extents, names, and a hexdump in which every byte has its name. With --inode the inode is a file of its own: raw ' +
-    'bytes, hex digits, or what debugfs inode_dump, xxd or hexdump -C print. Reads only.',
+    'bytes, hex digits, or what debugfs inode_dump, xxd, hexdump or od -t x1 print. Reads only.',
   operands: ['[IMAGE]', '[PATH|<INO>]'],
   options: {
     inode: { type: 'text', value: 'FILE', summary: 'one raw inode instead of an image; - is stdin' },

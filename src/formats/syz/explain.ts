@@ -18,7 +18,7 @@ import {
   RENAME_FLAGS,
   SYNC_RANGE_FLAGS,
 } from './flags.ts';
-import { imageSummary, packedImage, type Unpack, unpackImage } from './image.ts';
+import { imageOf, imageSummary, isOldMount, isSquashed, optionNames, type Unpack } from './image.ts';
 import { copiesIn, KERNEL_WRITES, pointersOf } from './memory.ts';
 import { type Arg, type Call, readProgram } from './program.ts';
 
@@ -41,6 +41,7 @@ type Kind =
   | 'address'
   | 'any'
   | 'image'
+  | 'pieces'
   | 'options';
 
 /** Names and meanings of the arguments of the calls that work on files. */
@@ -220,6 +221,17 @@ const CALLS: Readonly<Record<string, readonly (readonly [name: string, kind: Kin
   ],
 };
 
+const OLD_MOUNT: (typeof CALLS)[string] = [
+  ['type', 'path'],
+  ['on', 'path'],
+  ['size', 'count'],
+  ['', 'pieces'],
+  ['', 'pieces'],
+  ['', 'mount'],
+  ['options', 'options'],
+  ['chdir', 'count'],
+];
+
 const DIALECTS = new Set(['open', 'openat', 'creat', 'mmap', 'mount', 'syz_mount_image', 'write', 'read']);
 
 /** @param columns  lines are cut to this width */
@@ -260,10 +272,10 @@ export function explainSyz(text: string, file: string, unpack?: Unpack, columns 
       );
     }
     out.push(...wrapped(`${number}  ${callText(call)}`, `${indent}  `, columns));
-    const packed = packedImage(call);
-    if (packed !== null)
+    const mounted = imageOf(call, unpack);
+    if (mounted !== null)
       out.push(
-        ...imageSummary(unpackImage(packed.bytes, unpack)).flatMap((line) =>
+        ...imageSummary(mounted.unpacked).flatMap((line) =>
           wrapped(`${indent}${line}`, `${indent}    `, columns),
         ),
       );
@@ -288,7 +300,7 @@ function meaning(options: Readonly<Record<string, string>>): string[] {
 }
 
 function callText(call: Call): string {
-  const signature = Object.hasOwn(CALLS, call.base) ? CALLS[call.base]! : [];
+  const signature = isOldMount(call) ? OLD_MOUNT : Object.hasOwn(CALLS, call.base) ? CALLS[call.base]! : [];
   const variant = call.name === call.base || DIALECTS.has(call.base) ? '' : ` (${call.name})`;
   const args = call.args.map((arg, index) => {
     const [name, kind] = signature[index] ?? (['', 'any'] as const);
@@ -306,6 +318,8 @@ function callText(call: Call): string {
 }
 
 function argText(arg: Arg, kind: Kind): string {
+  if (kind === 'pieces')
+    return arg.kind === 'pointer' && arg.arg?.kind === 'array' ? `in ${arg.arg.args.length} pieces` : '';
   if (arg.kind === 'const') return constText(arg.value, kind);
   if (arg.kind === 'nil') return kind === 'address' ? '' : 'NULL';
   if (arg.kind === 'auto') return 'AUTO';
@@ -315,6 +329,7 @@ function argText(arg: Arg, kind: Kind): string {
   if (arg.kind === 'union') return `${arg.field}${arg.arg === null ? '' : ` ${argText(arg.arg, 'any')}`}`;
   if (arg.kind === 'data') return dataText(arg);
   if (arg.kind === 'struct' || arg.kind === 'array') {
+    if (kind === 'options' && isSquashed(arg)) return optionNames(arg).join(' ');
     if (kind === 'options')
       return arg.args
         .map((each) => argText(each, 'options'))
@@ -440,13 +455,14 @@ function results(call: Call, vmas: readonly Vma[]): string[] {
   });
 }
 
-/** Words on lines of at most so many columns. */
+/** Words on lines of at most so many columns; an address of the web stays whole. */
 function wrapped(text: string, indent: string, columns: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(/(?<=\S) +/)) {
     const longer = line === '' ? word : `${line} ${word}`;
-    if (longer.length <= columns || line === '') line = longer;
+    const breaks = indent.length + word.length <= columns;
+    if (longer.length <= columns || line === '' || !breaks) line = longer;
     else {
       lines.push(line);
       line = indent + word;
@@ -454,6 +470,7 @@ function wrapped(text: string, indent: string, columns: number): string[] {
   }
   lines.push(line);
   return lines.flatMap((each) => {
+    if (each.includes('://')) return [each];
     const pieces: string[] = [];
     for (let at = 0; at < each.length || at === 0; at += columns) pieces.push(each.slice(at, at + columns));
     return pieces;

@@ -102,6 +102,61 @@ export const MOUNT_FLAGS: Table = [
   ['MS_LAZYTIME', 0x2000000],
 ];
 
+/** Of pwritev2. */
+export const RWF_FLAGS: Table = [
+  ['RWF_HIPRI', 1],
+  ['RWF_DSYNC', 2],
+  ['RWF_SYNC', 4],
+  ['RWF_NOWAIT', 8],
+  ['RWF_APPEND', 0x10],
+  ['RWF_NOAPPEND', 0x20],
+  ['RWF_ATOMIC', 0x40],
+];
+
+/** Of FS_IOC_SETFLAGS. */
+export const FILE_FLAGS: Table = [
+  ['FS_SECRM_FL', 1],
+  ['FS_UNRM_FL', 2],
+  ['FS_COMPR_FL', 4],
+  ['FS_SYNC_FL', 8],
+  ['FS_IMMUTABLE_FL', 0x10],
+  ['FS_APPEND_FL', 0x20],
+  ['FS_NODUMP_FL', 0x40],
+  ['FS_NOATIME_FL', 0x80],
+  ['FS_INDEX_FL', 0x1000],
+  ['FS_JOURNAL_DATA_FL', 0x4000],
+  ['FS_NOTAIL_FL', 0x8000],
+  ['FS_DIRSYNC_FL', 0x10000],
+  ['FS_TOPDIR_FL', 0x20000],
+  ['FS_EXTENT_FL', 0x80000],
+  ['FS_DAX_FL', 0x2000000],
+  ['FS_INLINE_DATA_FL', 0x10000000],
+  ['FS_PROJINHERIT_FL', 0x20000000],
+  ['FS_CASEFOLD_FL', 0x40000000],
+];
+
+/** Requests of ioctl that change a file or the volume, and are not modelled. @source fs/ext4/ioctl.c __ext4_ioctl */
+export const IOCTLS: ReadonlyMap<bigint, string> = new Map([
+  [0x40086602n, 'FS_IOC_SETFLAGS'],
+  [0x401c5820n, 'FS_IOC_FSSETXATTR'],
+  [0x40087602n, 'FS_IOC_SETVERSION'],
+  [0x40086604n, 'EXT4_IOC_SETVERSION'],
+  [0x40086606n, 'EXT4_IOC_SETRSVSZ'],
+  [0x40086607n, 'EXT4_IOC_GROUP_EXTEND'],
+  [0x40286608n, 'EXT4_IOC_GROUP_ADD'],
+  [0x6609n, 'EXT4_IOC_MIGRATE'],
+  [0x660cn, 'EXT4_IOC_ALLOC_DA_BLKS'],
+  [0xc028660fn, 'EXT4_IOC_MOVE_EXT'],
+  [0x40086610n, 'EXT4_IOC_RESIZE_FS'],
+  [0x6611n, 'EXT4_IOC_SWAP_BOOT'],
+  [0x800c6613n, 'FS_IOC_SET_ENCRYPTION_POLICY'],
+  [0x4004662bn, 'EXT4_IOC_CHECKPOINT'],
+  [0x4008662cn, 'EXT4_IOC_SETFSUUID'],
+  [0x4004587dn, 'FS_IOC_SHUTDOWN'],
+  [0x41009432n, 'FS_IOC_SETFSLABEL'],
+  [0xc0185879n, 'FITRIM'],
+]);
+
 /** `A|B|0x40000000`; `zero` where no bit is set. */
 export function flagNames(table: Table, value: bigint, zero = '0'): string {
   let rest = value & 0xffff_ffffn;

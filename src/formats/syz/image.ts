@@ -1,7 +1,9 @@
 /** The image inside `syz_mount_image$ext4`: where it is, how it is unpacked, what its superblock says. */
+import { MOUNT_OPTIONS } from '../../scenario/image.ts';
 import { describeImage } from '../../volume/describe.ts';
 import { Image } from '../../volume/image.ts';
 import type { Source } from '../source.ts';
+import { bytesOf } from './memory.ts';
 import type { Arg, Call } from './program.ts';
 
 /** zlib's inflate. Handed in: node has one, a browser another. */
@@ -29,18 +31,62 @@ export interface Unpacked {
 export function unpackImage(packed: Uint8Array, unpack: Unpack | undefined): Unpacked {
   const none = (problem: string): Unpacked => ({ bytes: null, image: null, problem });
   if (unpack === undefined) return none('nothing here can unpack it');
-  let bytes: Uint8Array;
   try {
-    bytes = unpack(packed);
+    return load(unpack(packed));
   } catch (error) {
     return none(`it is no zlib stream: ${(error as Error).message}`);
   }
+}
+
+function load(bytes: Uint8Array): Unpacked {
   try {
     return { bytes, image: Image.load(bytes), problem: null };
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'BadImage') throw error;
     return { bytes, image: null, problem: error.message };
   }
+}
+
+/** IMAGE_MAX_SIZE of syzkaller's executor. */
+const MAX_IMAGE_BYTES = 129 << 20;
+
+/** What a call mounts, and where it stands: one compressed piece, or as before 2022 a list of pieces. */
+export function imageOf(
+  call: Call,
+  unpack: Unpack | undefined,
+): { readonly at: number; readonly unpacked: Unpacked } | null {
+  const packed = packedImage(call);
+  if (packed !== null) return { at: packed.at, unpacked: unpackImage(packed.bytes, unpack) };
+  const list = isOldMount(call) ? call.args[4] : undefined;
+  if (list?.kind !== 'pointer' || list.arg?.kind !== 'array' || list.arg.args.length === 0) return null;
+  const pieces = list.arg.args.map(pieceOf);
+  const size = call.args[2]?.kind === 'const' ? Number(call.args[2].value) : 0;
+  const end = pieces.reduce((most, { bytes, offset }) => Math.max(most, offset + bytes.length), size);
+  if (end > MAX_IMAGE_BYTES)
+    return { at: list.at, unpacked: { bytes: null, image: null, problem: `it has ${end} bytes` } };
+  const bytes = new Uint8Array(end);
+  for (const piece of pieces) bytes.set(piece.bytes, piece.offset);
+  return { at: list.at, unpacked: load(bytes) };
+}
+
+/** `{&(0x…)="…", size, offset}` */
+function pieceOf(piece: Arg): { bytes: Uint8Array; offset: number } {
+  const [data, size, offset] = piece.kind === 'struct' ? piece.args : [];
+  const inner = data?.kind === 'pointer' && data.arg?.kind === 'data' ? data.arg : null;
+  const number = (arg: Arg | undefined): number =>
+    arg?.kind === 'const' && arg.value < 1n << 32n ? Number(arg.value) : 0;
+  const bytes = new Uint8Array(Math.min(number(size), inner?.size ?? 0));
+  if (inner !== null) bytes.set(inner.bytes.subarray(0, bytes.length));
+  return { bytes, offset: number(offset) };
+}
+
+/** `(fs, dir, size, nsegs, segments, flags, opts[, chdir])`, as syzkaller wrote it before 2022. */
+export function isOldMount(call: Call): boolean {
+  const [, , , opts, segments] = call.args;
+  return (
+    call.base === 'syz_mount_image' &&
+    (segments?.kind === 'pointer' || (opts?.kind === 'const' && opts.value !== 0n))
+  );
 }
 
 /** The superblock in a few words. */
@@ -52,6 +98,7 @@ export function imageSummary({ bytes, image, problem }: Unpacked): string[] {
     lines.push(
       `  ${sb.blocksCount} blocks of ${sb.blockSize} bytes, ${sb.inodesCount} inodes of ${sb.inodeSize} bytes`,
       `  features: ${sb.features.join(' ')}`,
+      ...(image.readOnlyReason === undefined ? [] : [`  ext4lab only reads it: ${image.readOnlyReason}`]),
       `  inline_data: ${sb.features.includes('inline_data') ? 'yes' : 'no'}; journal: ${journal === undefined ? 'none' : `inode ${journal.ino}${journal.needsRecovery ? ', needs recovery' : ''}`}`,
     );
   } else lines.push(`  ext4lab cannot take it: ${problem}`, ...rawSuperblock(bytes));
@@ -74,11 +121,6 @@ function rawSuperblock(bytes: Uint8Array): string[] {
   ];
 }
 
-/** Every compressed image of a program, for whoever must unpack them beforehand. */
-export function packedImages(calls: readonly Call[]): Uint8Array[] {
-  return calls.flatMap((call) => packedImage(call)?.bytes ?? []);
-}
-
 /** Names of mount options as syzkaller's union fields have them, with what we do with them. */
 const OPTIONS: Readonly<Record<string, string | null>> = {
   delalloc: 'delalloc',
@@ -92,11 +134,17 @@ const OPTIONS: Readonly<Record<string, string | null>> = {
   noauto_da_alloc: 'noauto_da_alloc',
   barrier: 'barrier',
   nobarrier: 'nobarrier',
+  nodioread_nolock: 'dioread_lock',
 };
+/** Options with a number, of which 0 means no. */
+const SWITCHES: readonly string[] = ['barrier', 'auto_da_alloc'];
 
 export interface MountArgs {
+  /** `ext4`, `ext3`, …; empty where it is not said. */
+  readonly type: string;
   readonly dir: Arg | undefined;
-  readonly flags: Arg | undefined;
+  readonly flags: bigint;
+  /** In order; of two that do not go together the later one, as the kernel reads them. */
   readonly options: readonly string[];
   /** Options that change nothing that is modelled. */
   readonly others: readonly string[];
@@ -104,39 +152,70 @@ export interface MountArgs {
 }
 
 /**
- * The arguments of `syz_mount_image$ext4(fs, dir, flags, opts, chdir, size, image)`. Before 2022 it was
- * `(fs, dir, size, nsegs, segments, flags, opts)`.
- * @throws ScenarioError for that older form
+ * The arguments of `syz_mount_image$ext4(fs, dir, flags, opts, chdir, size, image)`, or of its older form.
+ * @throws ScenarioError where there are more or fewer
  */
 export function mountArgs(call: Call, source: Source): MountArgs {
-  const [, dir, flags, opts, chdir] = call.args;
   if (call.args.length !== 7 && call.args.length !== 8)
     source.fail(
       call.at,
       `${call.name} with ${call.args.length} arguments`,
       'it takes 7: fs, dir, flags, opts, chdir, size, image',
     );
-  if (opts !== undefined && opts.kind !== 'pointer')
-    source.fail(
-      opts.at,
-      `${call.name} in the form of before 2022`,
-      'its image is a list of segments; convert it with a newer syzkaller',
-    );
-  const names = unionNames(opts);
+  const { args } = call;
+  const [fs, dir] = args;
+  const [flags, opts, chdir] = isOldMount(call) ? [args[5], args[6], args[7]] : [args[2], args[3], args[4]];
+  const type = fs?.kind === 'pointer' && fs.arg?.kind === 'data' ? fs.arg.bytes : new Uint8Array(0);
+  const names = optionNames(opts);
   const known = names.flatMap((name) => (Object.hasOwn(OPTIONS, name) ? [OPTIONS[name]!] : []));
   return {
+    type: String.fromCharCode(...type).replace(/\0.*$/s, ''),
     dir,
-    flags,
-    options: [...new Set(known)],
+    flags: flags?.kind === 'const' ? flags.value : 0n,
+    options: lastOfEach(known),
     others: names.filter((name) => !Object.hasOwn(OPTIONS, name)),
     chdir: chdir?.kind === 'const' && chdir.value !== 0n,
   };
 }
 
-function unionNames(arg: Arg | undefined | null): string[] {
+function lastOfEach(options: readonly string[]): string[] {
+  const row = (option: string): readonly string[] =>
+    MOUNT_OPTIONS.find((each) => (each as readonly string[]).includes(option)) ?? [option];
+  return options.filter((option, at) => !options.slice(at + 1).some((later) => row(option).includes(later)));
+}
+
+/** Options in syzkaller's words (`data_journal`, `noauto_da_alloc`), in order. */
+export function optionNames(arg: Arg | undefined | null): string[] {
   if (arg === undefined || arg === null) return [];
-  if (arg.kind === 'union') return [arg.field];
-  if (arg.kind === 'pointer') return unionNames(arg.arg);
-  if (arg.kind === 'struct' || arg.kind === 'array') return arg.args.flatMap(unionNames);
-  return [];
+  if (arg.kind === 'pointer') return optionNames(arg.arg);
+  if (arg.kind === 'union') return [withNumber(arg.field, arg.arg)];
+  if (arg.kind !== 'struct' && arg.kind !== 'array') return [];
+  if (!isSquashed(arg)) return arg.args.flatMap(optionNames);
+  // Squashed: the text as mount(2) gets it.
+  const text = String.fromCharCode(...bytesOf(arg).bytes).replace(/\0.*$/s, '');
+  return text
+    .split(',')
+    .filter((word) => word !== '')
+    .map((word) => {
+      const [name = '', value] = word.split('=');
+      if (name === 'data') return `data_${value}`;
+      if (value !== undefined && SWITCHES.includes(name)) return value === '0' ? `no${name}` : name;
+      return /^[\x21-\x7e]+$/.test(word) ? word : 'unreadable ones';
+    });
+}
+
+/** Did syzkaller write it as one blob (ANY)? */
+export function isSquashed(arg: Arg): boolean {
+  return (
+    (arg.kind === 'struct' || arg.kind === 'array') &&
+    arg.args.some((each) => each.kind === 'union' && each.field.startsWith('ANY'))
+  );
+}
+
+/** `@barrier_val={'barrier', 0x3d, 0x0}` is nobarrier. */
+function withNumber(field: string, arg: Arg | null): string {
+  const name = field.replace(/_val$/, '');
+  if (name === field || !SWITCHES.includes(name)) return field;
+  const value = arg?.kind === 'struct' ? arg.args.at(-1) : undefined;
+  return value?.kind === 'const' && value.value === 0n ? `no${name}` : name;
 }

@@ -15,13 +15,15 @@
 import { mountSchema } from '../../scenario/image.ts';
 import { quote } from '../../scenario/numbers.ts';
 import type { ScenarioFile } from '../../scenario/schema.ts';
-import { hasFeature } from '../../volume/superblock.ts';
+import type { Image } from '../../volume/image.ts';
+import { featureNamesOf, hasFeature } from '../../volume/superblock.ts';
 import { type Draft, type DraftLane, quotePath, type Step, stepAt } from '../draft.ts';
 import { Source } from '../source.ts';
-import { FALLOC_FLAGS, flagNames, MAP_FLAGS } from './flags.ts';
-import { mountArgs, packedImage, type Unpack, unpackImage } from './image.ts';
+import { FALLOC_FLAGS, FILE_FLAGS, flagNames, IOCTLS, MAP_FLAGS, MOUNT_FLAGS, RWF_FLAGS } from './flags.ts';
+import { imageOf, isOldMount, mountArgs, type Unpack } from './image.ts';
 import { bytesOf, type Copy, copiesIn, KERNEL_WRITES, pointersOf } from './memory.ts';
 import { type Arg, type Call, readProgram } from './program.ts';
+import { type StandIn, standIn } from './standIn.ts';
 
 export type { Unpack } from './image.ts';
 
@@ -32,6 +34,8 @@ const MAX_RW_COUNT = 0x7ffff000;
 const MAX_STORE = 1 << 16;
 /** Pages that MAP_POPULATE is taken to read. */
 const MAX_POPULATED = 4;
+/** Times that a call is made again. */
+const MAX_RERUNS = 64;
 
 /** Does it look like a program: a call with pointers in syzkaller's form, or its header line? */
 export function looksLikeSyz(text: string): boolean {
@@ -42,25 +46,34 @@ export function looksLikeSyz(text: string): boolean {
   );
 }
 
+export interface SyzOptions {
+  readonly unpack?: Unpack | undefined;
+  /** A volume of ours stands in for an image that is only read. */
+  readonly fresh?: boolean | undefined;
+}
+
 export function readSyz(
   text: string,
   file: string,
-  unpack?: Unpack,
+  options: SyzOptions = {},
 ): { draft: Draft; source: Source; image: Uint8Array | null } {
   const source = new Source(text, file);
-  const importer = new Importer(source, unpack);
+  const importer = new Importer(source, options);
   return { draft: importer.run(), source, image: importer.image };
 }
 
 /** An open file of the program. */
 interface Fd {
+  /** Descriptors that name it: dup makes more, and the last close closes. */
+  users: number;
   readonly path: string;
   readonly options: string;
   readonly directory: boolean;
   /** Where read(2) and write(2) go on; null: it depends. */
   position: number | null;
   readonly append: boolean;
-  closed: boolean;
+  /** Opened O_WRONLY, which the emulator has no word for. */
+  readonly writeOnly: boolean;
 }
 
 interface Vma {
@@ -137,6 +150,7 @@ class Importer {
   image: Uint8Array | null = null;
   private readonly source: Source;
   private readonly unpack: Unpack | undefined;
+  private readonly fresh: boolean;
   private readonly notes: string[] = [];
   private readonly fds: Fd[] = [];
   /** Resource to file; a resource that is no file of the volume is null. */
@@ -148,11 +162,17 @@ class Importer {
   private cwd: string | null = '/';
   private mountDir: string | null = null;
   private mounts: ScenarioFile['mounts'] | undefined;
+  /** What stands in for an image that is only read, and the lines that make its files. */
+  private standIn: StandIn | null = null;
+  private syncMount = false;
+  /** Another file system that was mounted, and where. */
+  private foreign: Call | null = null;
   private lane = new Lane();
 
-  constructor(source: Source, unpack: Unpack | undefined) {
+  constructor(source: Source, { unpack, fresh = false }: SyzOptions) {
     this.source = source;
     this.unpack = unpack;
+    this.fresh = fresh;
   }
 
   run(): Draft {
@@ -170,7 +190,7 @@ class Importer {
       }
       const own = split >= 0 && index >= split && isApart(call);
       this.lane = own ? new Lane() : main;
-      for (let times = 0; times < (call.rerun > 0 ? 2 : 1); times++) this.call(call);
+      for (let times = 0; times <= Math.min(call.rerun, MAX_RERUNS); times++) this.call(call);
       if (own && this.lane.steps.length > 0) lanes.push(this.lane);
       this.lane = main;
     }
@@ -179,10 +199,12 @@ class Importer {
       lanes.push(setup);
       setup = null;
     }
+    if (lanes.length === 0) this.nothing(calls);
     this.about(calls, options, collides);
     const named: DraftLane[] = lanes.map(({ steps }, index) => ({ name: `CPU${index}`, steps }));
     return {
-      setup: setup?.steps ?? [],
+      setup: [...(this.standIn?.steps ?? []), ...(setup?.steps ?? [])],
+      ...(this.standIn === null ? {} : { image: this.standIn.image }),
       lanes: named,
       after: [],
       ...(named.length > 1 ? { threads: [named.map(({ name }) => name)] } : {}),
@@ -190,6 +212,24 @@ class Importer {
       paths: this.opened,
       notes: this.notes,
     };
+  }
+
+  /** A program that leaves the volume alone. */
+  private nothing(calls: readonly Call[]): never {
+    const first = calls.find(({ base }) => base !== 'syz_mount_image') ?? calls[0]!;
+    if (this.foreign !== null && this.mountDir === null)
+      this.fail(
+        this.foreign.at,
+        `${this.foreign.name}: only ext4 is emulated`,
+        'ext4lab explain shows what the program does',
+      );
+    this.fail(
+      first.at,
+      this.mountDir === null
+        ? 'no call works on a file'
+        : `no call works on a file of the volume${first === calls[0] ? ': the program only mounts it' : ''}`,
+      'ext4lab explain shows what the program does',
+    );
   }
 
   /** What holds for the whole program. */
@@ -200,7 +240,8 @@ class Importer {
       this.notes.push('collide: every call after the first that uses a file is a lane of its own');
     else if (options.threaded === 'true')
       this.notes.push('threaded: the calls follow each other here; one that blocks would be overtaken');
-    if (calls.some(({ rerun }) => rerun > 0)) this.notes.push('a call with rerun is made twice');
+    for (const { at, rerun } of calls)
+      if (rerun > MAX_RERUNS) this.note(at, `${rerun} times more is cut to ${MAX_RERUNS}`);
     if (calls.some(({ failNth }) => failNth !== null))
       this.notes.push('fail_nth counts allocations here; fault injection also counts other things');
   }
@@ -216,18 +257,27 @@ class Importer {
 
   private call(call: Call): void {
     const handler = Object.hasOwn(HANDLERS, call.base) ? HANDLERS[call.base] : undefined;
-    if (call.base === 'syz_mount_image') {
-      this.mount(call);
-      return;
-    }
     const buffer = BUFFERS[call.base];
     const copies = copiesIn(call);
     const stores = copies.filter(({ address, bytes }) => this.mappedAt(address, bytes.length) !== null);
     if (call.result !== null) this.resources.set(call.result, null);
     for (const { name } of resultsOf(call)) this.resources.set(name, null);
     for (const store of stores) this.store(call, store, 'arguments are copied to');
+    if (call.base === 'syz_mount_image') {
+      this.mount(call);
+      return;
+    }
     const touches = this.touches(call);
     if (handler === undefined) {
+      if (touches !== null && SOCKET_CALLS.test(call.base)) {
+        this.note(call.at, `${call.name} is given a file, which is no socket (ENOTSOCK): left out`);
+        return;
+      }
+      if (touches !== null && READ_ONLY_CALLS.test(call.base)) {
+        this.note(call.at, `${call.name} only asks: left out`);
+        this.kernelWrites(call, false);
+        return;
+      }
       if (touches !== null) this.fail(call.at, `${call.name} is not supported`, touches);
       if (stores.length === 0 && !this.isWrittenTo(call))
         this.note(call.at, `${call.name} has nothing to do with the volume: left out`);
@@ -246,6 +296,11 @@ class Importer {
         return `it is given ${arg.name}, a file of the volume`;
       if (arg.kind === 'data' && this.pathIn(arg) !== null)
         return `it is given the path ${quote(textOf(arg))}`;
+      if (arg.kind === 'pointer' && arg.area !== null && arg.address !== null) {
+        const vma = this.mappedAt(arg.address, 1);
+        if (vma !== null)
+          return `it is given 0x${arg.address.toString(16)}, where ${this.fds[vma.fd]!.path} is mapped`;
+      }
     }
     return null;
   }
@@ -272,9 +327,15 @@ class Importer {
     const parts = text.split('/').filter((part) => part !== '' && part !== '.');
     if (parts.includes('..')) return null;
     if (text.startsWith('/')) return null;
-    if (this.cwd !== null) return `${this.cwd === '/' ? '' : this.cwd}/${parts.join('/')}`;
-    if (this.mountDir !== null && parts[0] === this.mountDir) return `/${parts.slice(1).join('/')}`;
-    return null;
+    const path =
+      this.cwd !== null
+        ? `${this.cwd === '/' ? '' : this.cwd}/${parts.join('/')}`
+        : this.mountDir !== null && parts[0] === this.mountDir
+          ? `/${parts.slice(1).join('/')}`
+          : null;
+    return path === null || this.covered.some((dir) => path === dir || path.startsWith(`${dir}/`))
+      ? null
+      : path;
   }
 
   /** The path that an argument points at. */
@@ -306,11 +367,17 @@ class Importer {
   fd(arg: Arg | undefined): number | null {
     if (arg?.kind !== 'resource') return null;
     const number = this.resources.get(arg.name);
-    return typeof number === 'number' && !this.fds[number]!.closed ? number : null;
+    return typeof number === 'number' ? number : null;
   }
 
   file(number: number): Fd {
     return this.fds[number]!;
+  }
+
+  /** Notes and leaves out a call that reads from a file opened O_WRONLY. */
+  reads(call: Call, number: number, error: string): boolean {
+    if (this.fds[number]!.writeOnly) this.leaveOut(call, `reads a file that was opened O_WRONLY (${error})`);
+    return !this.fds[number]!.writeOnly;
   }
 
   size(path: string): number | null {
@@ -329,14 +396,13 @@ class Importer {
     const has = (bits: number): boolean => (flags & BigInt(bits)) === BigInt(bits);
     if (has(0x200000)) this.fail(call.at, 'O_PATH is not modelled');
     const access = Number(flags & 3n);
-    if (access === 3) this.fail(call.at, 'access mode 3', 'O_RDONLY, O_WRONLY or O_RDWR');
-    if (access === 1) this.note(call.at, 'O_WRONLY is taken as O_RDWR');
+    if (access === 3) this.fail(call.at, 'access mode 3', 'a descriptor for ioctl only');
     const tmpfile = has(0x410000);
     const again = [
       ...(access === 0 ? ['-r'] : []),
       ...(has(0x400) ? ['-a'] : []),
       ...(has(0x4000) ? ['-d'] : []),
-      ...(has(0x101000) || has(0x1000) ? ['-s'] : []),
+      ...(has(0x1000) || this.syncMount ? ['-s'] : []),
       ...(has(0x20000) ? ['-L'] : []),
       ...(has(0x10000) && !tmpfile ? ['-D'] : []),
     ];
@@ -355,7 +421,8 @@ class Importer {
         directory: has(0x10000) && !tmpfile,
         position: 0,
         append: has(0x400),
-        closed: false,
+        writeOnly: access === 1,
+        users: 1,
       }) - 1;
     if (has(0x200) || (has(0x40) && !this.sizes.has(path) && this.image === null)) this.sizes.set(path, 0);
     this.lane.open(call.at, number, `open${text([...once, ...again])} ${quotePath(path)}`);
@@ -363,14 +430,33 @@ class Importer {
     if (!tmpfile) this.opened.push(path);
   }
 
-  duplicate(call: Call, number: number): void {
-    if (call.result !== null) this.resources.set(call.result, number);
+  /** @param name  the resource that is to name the file too */
+  duplicate(name: string | null, number: number): void {
+    if (name === null) return;
+    this.resources.set(name, number);
+    this.fds[number]!.users++;
   }
 
-  close(call: Call, number: number): void {
+  /** dup2 and dup3: what the new descriptor named before is closed. */
+  replace(call: Call, number: number | null, target: Arg | undefined): void {
+    const name = target?.kind === 'resource' ? target.name : null;
+    const old = this.fd(target);
+    if (old !== null && old === number) return;
+    if (number !== null) this.duplicate(call.result, number);
+    if (old !== null) this.close(call, old, name);
+    if (number !== null) this.duplicate(name, number);
+    else if (old === null) this.leaveOut(call, 'is given no file of the volume');
+  }
+
+  /** @param name  the resource that names it */
+  close(call: Call, number: number, name: string | null): void {
+    if (name !== null) this.resources.set(name, null);
+    if (--this.fds[number]!.users > 0) {
+      this.note(call.at, `${call.name}: another descriptor keeps the file open`);
+      return;
+    }
     if (this.lane.has(number)) this.lane.close(call.at, number, this.fds[number]!);
     else this.note(call.at, `${call.name} of a file that another lane opened: left out`);
-    this.fds[number]!.closed = true;
   }
 
   /** A line on a file. */
@@ -507,6 +593,10 @@ class Importer {
 
   mmap(call: Call): void {
     const [addr, len, prot, flags, fdArg, off] = call.args;
+    if (this.fd(fdArg) === null && addr?.kind !== 'pointer') {
+      this.leaveOut(call, 'maps nothing of the volume');
+      return;
+    }
     const [length, protection, bits, offset] = [len, prot, flags, off].map((arg) => this.constant(arg, call));
     const address = addr?.kind === 'pointer' ? addr.address : null;
     const fixed = (bits! & 0x10n) !== 0n || (bits! & 0x100000n) !== 0n;
@@ -518,6 +608,7 @@ class Importer {
       this.note(call.at, `${call.name} maps nothing of the volume: left out`);
       return;
     }
+    if (!this.reads(call, number, 'EACCES')) return;
     if (offset! % BigInt(PAGE) !== 0n)
       this.fail(off!.at, `mmap at offset 0x${offset!.toString(16)}`, 'EINVAL: not at a page');
     const letters = [1n, 2n, 4n].map((bit, i) => ((protection! & bit) === 0n ? '' : 'rwx'[i]!)).join('');
@@ -534,12 +625,16 @@ class Importer {
       this.note(call.at, 'without MAP_FIXED the kernel picks another address: no pointer leads there');
     if (isPrivate && letters.includes('w')) this.note(call.at, 'MAP_PRIVATE: stores do not reach the file');
     this.map(call, vma);
-    const rest = bits! & ~0x3_0113n & ~0x8000n;
+    const rest = bits! & ~0x3_0113n & ~0xa000n;
     if (rest !== 0n) this.note(call.at, `${flagNames(MAP_FLAGS, rest)} changes nothing here`);
-    if ((bits! & 0x8000n) !== 0n) {
+    const locked = (bits! & 0x2000n) !== 0n;
+    if (locked || (bits! & 0x1_8000n) === 0x8000n) {
       const size = this.size(this.fds[number]!.path);
       const count = Math.min(MAX_POPULATED, Math.ceil(Math.min(pages, size ?? pages) / PAGE));
-      this.note(call.at, `MAP_POPULATE reads the pages in: the first ${count} are loaded from`);
+      this.note(
+        call.at,
+        `${locked ? 'MAP_LOCKED' : 'MAP_POPULATE'} reads the pages in: the first ${count} are loaded from`,
+      );
       for (let i = 0; i < count; i++) this.lane.add(call.at, `mread ${vma.offset + i * PAGE} 1`);
     }
     if (vma.address >= 0n) this.arrive(call, vma);
@@ -555,14 +650,11 @@ class Importer {
   }
 
   private mount(call: Call): void {
-    if (call.name !== 'syz_mount_image$ext4')
-      this.fail(
-        call.at,
-        `${call.name}: only ext4 is emulated`,
-        'ext4lab explain shows what the program does',
-      );
-    if (this.mountDir !== null) this.fail(call.at, 'a second volume', 'a scenario has one');
-    const { dir, options, others, chdir } = mountArgs(call, this.source);
+    if (call.name !== 'syz_mount_image$ext4' || this.mountDir !== null) {
+      this.otherMount(call);
+      return;
+    }
+    const { type, dir, flags, options, others, chdir } = mountArgs(call, this.source);
     const data = dir?.kind === 'pointer' && dir.arg?.kind === 'data' ? textOf(dir.arg) : './file0';
     this.mountDir = data.replace(/^\.\//, '');
     this.cwd = chdir ? '/' : null;
@@ -573,18 +665,34 @@ class Importer {
       this.fail(call.at, `mount options ${options.join(',')}: ${mount.error.issues[0]!.message}`);
     this.mounts = [mount.data];
     if (others.length > 0) this.note(call.at, `mount options ${others.join(', ')} are left out`);
-    const packed = packedImage(call);
-    if (packed === null) this.fail(call.at, `${call.name} brings no image in one piece`);
-    const { bytes, image, problem } = unpackImage(packed.bytes, this.unpack);
+    this.mountFlags(call, flags);
+    const found = imageOf(call, this.unpack);
+    if (found === null) this.fail(call.at, `${call.name} brings no image: there is nothing to mount`);
+    const { bytes, image, problem } = found.unpacked;
     if (image === null)
       this.fail(
-        packed.at,
+        found.at,
         `its image cannot be used: ${problem}`,
         'ext4lab explain shows what can be read of it',
       );
-    this.image = bytes;
-    if (!hasFeature(image.geometry.features, 'inline_data'))
-      this.note(packed.at, 'the image has no inline_data');
+    const { features } = image.geometry;
+    const older = Object.hasOwn(OLDER, type) ? OLDER[type] : undefined;
+    const strict = [
+      ...featureNamesOf('incompat', features.incompat),
+      ...featureNamesOf('roCompat', features.roCompat),
+    ];
+    const beyond = strict.filter((name) => older?.has(name) === false);
+    if (beyond.length > 0)
+      this.fail(call.at, `the kernel refuses to mount it as ${type}`, `it has ${beyond.join(' ')}`);
+    if (!hasFeature(features, 'inline_data')) this.note(found.at, 'the image has no inline_data');
+    if (image.readOnlyReason === undefined) this.image = bytes;
+    else if (this.fresh) this.freshVolume(found.at, image);
+    else
+      this.fail(
+        found.at,
+        `its image is only read here: ${image.readOnlyReason}`,
+        '--fresh puts a volume of ours in its place, of the same sizes and with its files',
+      );
     if (call.result !== null) {
       const number =
         this.fds.push({
@@ -593,10 +701,52 @@ class Importer {
           directory: true,
           position: 0,
           append: false,
-          closed: false,
+          writeOnly: false,
+          users: 1,
         }) - 1;
       this.resources.set(call.result, number);
     }
+  }
+
+  private mountFlags(call: Call, flags: bigint): void {
+    const refused = flags & 0x3021n;
+    if (refused !== 0n)
+      this.fail(
+        call.at,
+        `${call.name} with ${flagNames(MOUNT_FLAGS, refused)}`,
+        refused === 1n ? 'every write fails with EROFS' : 'it mounts no volume',
+      );
+    this.syncMount = (flags & 0x10n) !== 0n;
+    if (this.syncMount) this.note(call.at, 'MS_SYNCHRONOUS: files are opened O_SYNC');
+    const rest = flags & ~0x10n & 0xffff_ffffn;
+    if (rest !== 0n) this.note(call.at, `mount flags ${flagNames(MOUNT_FLAGS, rest)} are left out`);
+  }
+
+  /** A mount of something else: over a directory of the volume, where there is one. */
+  private otherMount(call: Call): void {
+    const dir = call.args[1];
+    const path = this.mountDir === null ? null : this.path(dir, call);
+    this.foreign ??= call;
+    if (path === null) {
+      this.note(call.at, `${call.name} is another volume: what is done in it is left out`);
+      return;
+    }
+    this.note(call.at, `${call.name} is mounted over ${path}: what is done in it is left out`);
+    this.lane.add(call.at, `mkdir -m 777 ${quotePath(path)}`);
+    const chdir = isOldMount(call) ? call.args[7] : call.args[4];
+    if (chdir?.kind === 'const' && chdir.value !== 0n) {
+      this.cwd = null;
+      this.mountDir = '';
+    } else this.covered.push(path);
+  }
+
+  /** Directories that another volume covers. */
+  private readonly covered: string[] = [];
+
+  private freshVolume(at: number, image: Image): void {
+    this.standIn = standIn(image, (step) => stepAt(at, step));
+    for (const { path, size } of this.standIn.files) this.sizes.set(path, size);
+    this.note(at, `the image is only read here (${image.readOnlyReason}): ${this.standIn.note}`);
   }
 }
 
@@ -705,6 +855,7 @@ function write(on: CallReader, fd: number, position: number | null): void {
 
 function read(on: CallReader, fd: number, position: number | null): void {
   const { to, call } = on;
+  if (!to.reads(call, fd, 'EBADF')) return;
   if (position === null)
     return to.refuse(call.at, 'where it reads depends on how an earlier call went', 'write it as pread64');
   const count = Math.min(on.number(2), MAX_RW_COUNT);
@@ -719,28 +870,96 @@ function read(on: CallReader, fd: number, position: number | null): void {
   to.on(call, fd, `pread${into}${count === 0 ? '' : ` -b ${count}`} ${position} ${count}`);
 }
 
-function writeVector(on: CallReader, fd: number, position: number | null): void {
-  const { to, call } = on;
+function fallocate(on: CallReader, fd: number, flags: bigint, offset: number, length: number): void {
+  const mode = flags & 0xffff_ffffn;
+  const verb = Object.hasOwn(FALLOC, `${mode}`) ? FALLOC[`${mode}`]! : undefined;
+  if (verb === undefined)
+    return on.to.refuse(
+      on.at(1),
+      `fallocate with ${flagNames(FALLOC_FLAGS, mode)}`,
+      'the kernel refuses it, or ext4 does',
+    );
+  on.to.on(on.call, fd, `${verb} ${offset} ${length}`);
+  const { path } = on.to.file(fd);
+  const size = on.to.size(path);
+  if (size === null || /-k$|fpunch/.test(verb)) return;
+  on.to.setSize(path, verb === 'falloc' || verb === 'fzero' ? Math.max(size, offset + length) : null);
+}
+
+/** Buffers of a vector, with the length that each has. */
+function vectorOf(on: CallReader): { pointer: Arg & { kind: 'pointer' }; length: number }[] {
   const list = on.arg(1);
+  if (list?.kind === 'const' && on.big(2) === 0n) return [];
   const array = list?.kind === 'pointer' ? list.arg : null;
-  if (array?.kind !== 'array') return to.refuse(on.at(1), `the vector of ${call.name} is no list`);
-  const parts = array.args.flatMap((entry) => {
-    const base = entry.kind === 'struct' ? entry.args[0] : undefined;
-    const length = entry.kind === 'struct' ? entry.args[1] : undefined;
-    if (base?.kind !== 'pointer' || base.arg === null) return [];
-    const bytes = bytesOf(base.arg).bytes;
-    return [...bytes.subarray(0, length?.kind === 'const' ? Number(length.value) : bytes.length)];
+  if (list?.kind === 'pointer' && array === null) return [];
+  if (array?.kind !== 'array') return on.to.refuse(on.at(1), `the vector of ${on.call.name} is no list`);
+  const count = Number(on.big(2) > 1024n ? 1024n : on.big(2));
+  return array.args.slice(0, count).flatMap((entry) => {
+    const [base, length] = entry.kind === 'struct' ? entry.args : [];
+    if (base?.kind !== 'pointer') return [];
+    const own = base.arg === null ? 0 : bytesOf(base.arg).bytes.length;
+    return [{ pointer: base, length: length?.kind === 'const' ? Number(length.value) : own }];
   });
+}
+
+/** writev, pwritev and pwritev2: its pieces as one write. */
+function writeVector(on: CallReader, fd: number, position: number | null, rwf = 0n, moves = false): void {
+  const { to, call } = on;
+  const vector = vectorOf(on);
+  const rest = rwf & ~0x17n;
+  if (rest !== 0n) return to.refuse(on.at(5), `pwritev2 with ${flagNames(RWF_FLAGS, rest)}`);
   const opened = to.file(fd);
-  const at = opened.append ? (to.size(opened.path) ?? 0) : position;
+  const atEnd = opened.append || (rwf & 0x10n) !== 0n;
+  const at = atEnd ? (to.size(opened.path) ?? 0) : position;
   if (at === null) return to.refuse(call.at, 'where it writes depends on how an earlier call went');
-  if (parts.length === 0 || parts.length > MAX_STORE)
-    return to.refuse(call.at, `${call.name} of ${parts.length} bytes`);
-  to.say(call.at, `${call.name} writes its pieces as one`);
-  to.on(call, fd, `pwrite -x ${hexOf(Uint8Array.from(parts))} -b ${parts.length} ${at}`);
+  const total = vector.reduce((sum, { length }) => sum + length, 0);
+  if (total > MAX_STORE) return to.refuse(on.at(1), `${call.name} of ${total} bytes`, `at most ${MAX_STORE}`);
+  const sync = (rwf & 6n) === 0n ? '' : ' -D';
+  const [only] = vector;
+  const vma =
+    vector.length === 1 && only!.pointer.address !== null
+      ? to.mappedAt(only!.pointer.address, Math.max(1, total))
+      : null;
+  if (total === 0) to.on(call, fd, `pwrite ${at} 0`);
+  else if (vma !== null) {
+    to.useMapping(call, vma);
+    to.on(
+      call,
+      fd,
+      `pwrite -m ${to.fileOffset(vma, only!.pointer.address!)} -b ${total}${sync} ${at} ${total}`,
+    );
+  } else {
+    const parts = new Uint8Array(total);
+    let end = 0;
+    for (const { pointer, length } of vector) {
+      if (pointer.address !== null && to.mappedAt(pointer.address, Math.max(1, length)) !== null)
+        return to.refuse(pointer.at, `${call.name} from several buffers, one of them a mapped file`);
+      if (pointer.arg !== null) parts.set(bytesOf(pointer.arg).bytes.subarray(0, length), end);
+      end += length;
+    }
+    if (vector.length > 1) to.say(call.at, `${call.name} writes its pieces as one`);
+    to.on(call, fd, `pwrite -x ${hexOf(parts)} -b ${total}${sync} ${at}`);
+  }
   const size = to.size(opened.path);
-  if (size !== null) to.setSize(opened.path, Math.max(size, at + parts.length));
-  if (position !== null && call.base === 'writev') opened.position = position + parts.length;
+  if (size !== null) to.setSize(opened.path, Math.max(size, at + total));
+  if (position !== null && (moves || call.base === 'writev')) opened.position = at + total;
+}
+
+/** readv and preadv: its pieces as one read. */
+function readVector(on: CallReader, fd: number, position: number | null): void {
+  const { to, call } = on;
+  if (!to.reads(call, fd, 'EBADF')) return;
+  if (position === null) return to.refuse(call.at, 'where it reads depends on how an earlier call went');
+  const vector = vectorOf(on);
+  for (const { pointer, length } of vector)
+    if (pointer.address !== null && to.mappedAt(pointer.address, Math.max(1, length)) !== null)
+      return to.refuse(pointer.at, `${call.name} into a mapped file`, 'write it as pread64');
+  const total = vector.reduce((sum, { length }) => sum + length, 0);
+  to.on(call, fd, `pread${total === 0 ? '' : ` -b ${total}`} ${position} ${total}`);
+  if (call.base !== 'readv') return;
+  const opened = to.file(fd);
+  const size = to.size(opened.path);
+  opened.position = size === null ? null : Math.max(position, Math.min(size, position + total));
 }
 
 const FALLOC: Readonly<Record<string, string>> = {
@@ -755,12 +974,35 @@ const FALLOC: Readonly<Record<string, string>> = {
 
 const EXT4_JOURNAL_DATA_FL = 0x4000n;
 
+/** Features that the kernel lets an older type have. @source fs/ext4/super.c ext2_feature_set_ok, ext3_feature_set_ok */
+const EXT2 = ['filetype', 'meta_bg', 'sparse_super', 'large_file', 'btree_dir'];
+const OLDER: Readonly<Record<string, ReadonlySet<string>>> = {
+  ext2: new Set(EXT2),
+  ext3: new Set([...EXT2, 'needs_recovery']),
+};
+
 const HANDLERS: Readonly<Record<string, Handler>> = {
   open: (on) => on.to.open(on.call, on.to.path(on.arg(0), on.call), on.big(1), on.big(2)),
   openat: (on) => on.to.open(on.call, on.to.path(on.arg(1), on.call, on.arg(0)), on.big(2), on.big(3)),
   creat: (on) => on.to.open(on.call, on.to.path(on.arg(0), on.call), 0x241n, on.big(1)),
-  close: (on) => on.onFile(0, (fd) => on.to.close(on.call, fd)),
-  dup: (on) => on.onFile(0, (fd) => on.to.duplicate(on.call, fd)),
+  openat2: (on) => {
+    const how = on.arg(2);
+    const fields = how?.kind === 'pointer' && how.arg?.kind === 'struct' ? how.arg.args : [];
+    const [flags, mode] = [fields[0], fields[1]].map((arg) => on.to.constant(arg, on.call));
+    on.to.open(on.call, on.to.path(on.arg(1), on.call, on.arg(0)), flags!, mode!);
+  },
+  close: (on) => on.onFile(0, (fd) => on.to.close(on.call, fd, resourceOf(on.arg(0)))),
+  dup: (on) => on.onFile(0, (fd) => on.to.duplicate(on.call.result, fd)),
+  dup2: (on) => on.to.replace(on.call, on.to.fd(on.arg(0)), on.arg(1)),
+  dup3: (on) => on.to.replace(on.call, on.to.fd(on.arg(0)), on.arg(1)),
+  fcntl: (on) =>
+    on.onFile(0, (fd) => {
+      const command = on.big(1);
+      if (command === 0n || command === 0x406n) on.to.duplicate(on.call.result, fd);
+      else if (command === 4n)
+        on.to.refuse(on.at(1), 'fcntl F_SETFL: flags of an open file do not change here');
+      else on.to.leaveOut(on.call, 'changes nothing of the file');
+    }),
   write: (on) =>
     on.onFile(0, (fd) => {
       const opened = on.to.file(fd);
@@ -770,7 +1012,14 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   pwrite64: (on) => on.onFile(0, (fd) => write(on, fd, on.number(3))),
   writev: (on) => on.onFile(0, (fd) => writeVector(on, fd, on.to.file(fd).position)),
   pwritev: (on) => on.onFile(0, (fd) => writeVector(on, fd, on.number(3))),
-  pwritev2: (on) => on.onFile(0, (fd) => writeVector(on, fd, on.number(3))),
+  pwritev2: (on) =>
+    on.onFile(0, (fd) => {
+      const current = on.big(3) === 0xffff_ffff_ffff_ffffn;
+      writeVector(on, fd, current ? on.to.file(fd).position : on.number(3), on.big(5), current);
+    }),
+  readv: (on) => on.onFile(0, (fd) => readVector(on, fd, on.to.file(fd).position)),
+  preadv: (on) => on.onFile(0, (fd) => readVector(on, fd, on.number(3))),
+  preadv2: (on) => on.onFile(0, (fd) => readVector(on, fd, on.number(3))),
   read: (on) =>
     on.onFile(0, (fd) => {
       const opened = on.to.file(fd);
@@ -831,23 +1080,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       for (const line of [`open ${path}`, `truncate ${on.number(1)}`, 'close']) on.to.line(on.call, line);
       on.to.setSize(path, on.number(1));
     }),
-  fallocate: (on) =>
-    on.onFile(0, (fd) => {
-      const mode = on.big(1);
-      const verb = Object.hasOwn(FALLOC, `${mode}`) ? FALLOC[`${mode}`]! : undefined;
-      if (verb === undefined)
-        return on.to.refuse(
-          on.at(1),
-          `fallocate with ${flagNames(FALLOC_FLAGS, mode)}`,
-          'the kernel refuses it, or ext4 does',
-        );
-      on.to.on(on.call, fd, `${verb} ${on.number(2)} ${on.number(3)}`);
-      const path = on.to.file(fd).path;
-      const size = on.to.size(path);
-      if (size === null || /-k$|fpunch/.test(verb)) return;
-      const end = on.number(2) + on.number(3);
-      on.to.setSize(path, verb === 'falloc' || verb === 'fzero' ? Math.max(size, end) : null);
-    }),
+  fallocate: (on) => on.onFile(0, (fd) => fallocate(on, fd, on.big(1), on.number(2), on.number(3))),
   fsync: file('fsync'),
   fdatasync: file('fdatasync'),
   syncfs: file('syncfs'),
@@ -868,6 +1101,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       on.to.leaveOut(on.call, 'does not write to the volume');
       return;
     }
+    if (!on.to.reads(on.call, input, 'EBADF')) return;
     const [to, from] = [on.to.file(out), on.to.file(input)];
     const offset = on.arg(2);
     const given = offset?.kind === 'pointer';
@@ -892,6 +1126,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
       on.to.leaveOut(on.call, 'does not write to the volume');
       return;
     }
+    if (!on.to.reads(on.call, input, 'EBADF')) return;
     const [from, to] = [on.arg(1), on.arg(3)].map((arg, i) =>
       arg?.kind === 'pointer' ? offsetAt(arg) : on.to.file(i === 0 ? input : out).position,
     );
@@ -900,6 +1135,8 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     copy(on, input, out, from, to, Math.min(on.number(4), MAX_RW_COUNT));
     on.to.setSize(on.to.file(out).path, null);
   },
+  mknod: (on) => on.onPath(0, (path) => mknod(on, path, 1)),
+  mknodat: (on) => on.onPath(1, (path) => mknod(on, path, 2), 0),
   mkdir: (on) =>
     on.onPath(0, (path) => on.to.line(on.call, `mkdir -m ${(on.big(1) & 0o7777n).toString(8)} ${path}`)),
   mkdirat: (on) =>
@@ -920,11 +1157,18 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   },
   link: (on) => on.onPath(0, (from) => on.onPath(1, (to) => on.to.line(on.call, `ln ${from} ${to}`))),
   linkat: (on) => on.onPath(1, (from) => on.onPath(3, (to) => on.to.line(on.call, `ln ${from} ${to}`), 2), 0),
-  symlink: (on) => {
-    const target = on.arg(0);
-    const data = target?.kind === 'pointer' && target.arg?.kind === 'data' ? textOf(target.arg) : '';
-    on.onPath(1, (path) => on.to.line(on.call, `ln -s ${quotePath(data)} ${path}`));
-  },
+  symlink: (on) => on.onPath(1, (path) => symlink(on, path)),
+  symlinkat: (on) => on.onPath(2, (path) => symlink(on, path), 1),
+  readlink: (on) => on.onPath(0, (path) => on.to.line(on.call, `readlink ${path}`)),
+  readlinkat: (on) => on.onPath(1, (path) => on.to.line(on.call, `readlink ${path}`), 0),
+  getdents: (on) => on.onFile(0, (fd) => on.to.line(on.call, `ls ${quotePath(on.to.file(fd).path)}`)),
+  getdents64: (on) => on.onFile(0, (fd) => on.to.line(on.call, `ls ${quotePath(on.to.file(fd).path)}`)),
+  chown: (on) => on.onPath(0, (path) => chown(on, path, 1)),
+  lchown: (on) => on.onPath(0, (path) => chown(on, path, 1)),
+  fchown: (on) => on.onFile(0, (fd) => chown(on, quotePath(on.to.file(fd).path), 1)),
+  fchownat: (on) => on.onPath(1, (path) => chown(on, path, 2), 0),
+  fchmodat: (on) =>
+    on.onPath(1, (path) => on.to.line(on.call, `chmod ${(on.big(2) & 0o7777n).toString(8)} ${path}`), 0),
   chmod: (on) =>
     on.onPath(0, (path) => on.to.line(on.call, `chmod ${(on.big(1) & 0o7777n).toString(8)} ${path}`)),
   fchmod: (on) =>
@@ -952,27 +1196,65 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     ),
   fstat: file('stat'),
   chdir: (on) => on.to.chdir(on.call),
-  ioctl: (on) =>
-    on.onFile(0, (fd) => {
-      const request = on.big(1);
-      const value = on.arg(2);
-      const inner = value?.kind === 'pointer' ? value.arg : null;
-      if (
-        request === 0x40086602n &&
-        inner?.kind === 'const' &&
-        (inner.value & ~EXT4_JOURNAL_DATA_FL & ~0x10080000n) === 0n
-      )
-        on.to.on(on.call, fd, `chattr ${(inner.value & EXT4_JOURNAL_DATA_FL) === 0n ? '-j' : '+j'}`);
-      else if (request === 0x40806685n) on.to.line(on.call, `@verity ${quotePath(on.to.file(fd).path)}`);
-      else if (request === 0xc0045877n) on.to.line(on.call, '@freeze');
-      else if (request === 0xc0045878n) on.to.line(on.call, '@thaw');
-      else on.to.leaveOut(on.call, `(request 0x${request.toString(16)}) is not modelled`);
-    }),
+  ioctl: (on) => on.onFile(0, (fd) => ioctl(on, fd)),
 };
+
+/** Calls that fail on a file with ENOTSOCK before anything else. */
+const SOCKET_CALLS =
+  /^(send(msg|mmsg|to)|recv(msg|mmsg|from)|connect|bind|listen|accept4?|getsockopt|setsockopt|getsockname|getpeername|shutdown|syz_genetlink_get_family_id)$/;
+
+/** Calls that change nothing, and say only to the program what they found. */
+const READ_ONLY_CALLS =
+  /^(stat|lstat|newfstatat|statx|statfs|fstatfs|access|faccessat2?|l?listxattr|flistxattr|lgetxattr|inotify_add_watch|fanotify_mark|epoll_ctl|readahead|name_to_handle_at|landlock_add_rule)$/;
+
+const FS_IOC_SETFLAGS = 0x40086602n;
+/** Requests of XFS that the VFS answers, with the mode of fallocate. @source fs/ioctl.c ioctl_preallocate */
+const SPACE_IOCTLS: ReadonlyMap<bigint, bigint> = new Map([
+  [0x40305828n, 1n],
+  [0x4030582an, 1n],
+  [0x40305829n, 3n],
+  [0x4030582bn, 3n],
+  [0x40305839n, 0x11n],
+]);
+
+function ioctl(on: CallReader, fd: number): void {
+  const request = on.big(1);
+  const path = quotePath(on.to.file(fd).path);
+  if (request === 0x40806685n) on.to.line(on.call, `@verity ${path}`);
+  else if (request === 0xc0045877n) on.to.line(on.call, '@freeze');
+  else if (request === 0xc0045878n) on.to.line(on.call, '@thaw');
+  else if (request === FS_IOC_SETFLAGS) {
+    const value = on.arg(2);
+    const inner = value?.kind === 'pointer' ? value.arg : null;
+    if (value?.kind !== 'pointer') return on.to.leaveOut(on.call, 'is given no flags (EFAULT)');
+    const flags = inner === null ? 0n : inner.kind === 'const' ? inner.value : null;
+    const rest = flags === null ? 0n : flags & ~EXT4_JOURNAL_DATA_FL & ~0x10080000n;
+    if (flags === null || rest !== 0n)
+      return on.to.refuse(
+        on.at(2),
+        `FS_IOC_SETFLAGS with ${flags === null ? 'unknown flags' : flagNames(FILE_FLAGS, rest)}`,
+        'FS_JOURNAL_DATA_FL is supported',
+      );
+    on.to.on(on.call, fd, `chattr ${(flags & EXT4_JOURNAL_DATA_FL) === 0n ? '-j' : '+j'}`);
+  } else if (SPACE_IOCTLS.has(request)) {
+    const value = on.arg(2);
+    const fields = value?.kind === 'pointer' && value.arg?.kind === 'struct' ? value.arg.args : [];
+    const [, whence, start, length] = fields.map((arg) => on.to.constant(arg, on.call));
+    if (start === undefined || length === undefined || whence !== 0n || (start | length) >> 53n !== 0n)
+      return on.to.refuse(on.at(2), `${on.call.name} without a range from the beginning of the file`);
+    on.to.say(on.call.at, `${on.call.name} is fallocate`);
+    fallocate(on, fd, SPACE_IOCTLS.get(request)!, Number(start), Number(length));
+  } else {
+    const name = IOCTLS.get(request);
+    if (name !== undefined)
+      return on.to.refuse(on.at(1), `ioctl ${name} is not supported`, 'it changes the volume');
+    on.to.leaveOut(on.call, `(request 0x${request.toString(16)}) changes nothing`);
+  }
+}
 
 /** Calls whose pointers are names and structures that the kernel only reads. */
 const PATHS_ONLY = new Set(
-  'open openat creat mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink chmod truncate setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr chdir mount ioctl copy_file_range'.split(
+  'open openat creat mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink chmod truncate setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr chdir mount ioctl copy_file_range mknod mknodat symlinkat readlink readlinkat chown lchown fchownat fchmodat openat2 dup2 dup3 fcntl'.split(
     ' ',
   ),
 );
@@ -986,6 +1268,9 @@ const BUFFERS: Readonly<Record<string, true>> = {
   writev: true,
   pwritev: true,
   pwritev2: true,
+  readv: true,
+  preadv: true,
+  preadv2: true,
   mmap: true,
   munmap: true,
   msync: true,
@@ -1002,20 +1287,79 @@ function offsetAt(arg: Arg & { kind: 'pointer' }): number | null {
     : null;
 }
 
+/** Rounds that a copy of a file into itself is followed. */
+const MAX_ROUNDS = 32;
+
 function copy(on: CallReader, input: number, out: number, from: number, to: number, count: number): void {
   const { path } = on.to.file(input);
-  on.to.on(on.call, out, `copy_range -s ${from} -d ${to} -l ${count} ${quotePath(path)}`);
+  const step = to - from;
+  let length = count;
+  if (path === on.to.file(out).path && step > 0 && count > step * MAX_ROUNDS) {
+    length = step * MAX_ROUNDS;
+    on.to.say(
+      on.call.at,
+      `it copies what it has just written, ${step} bytes at a time, until the volume is full: cut to ${MAX_ROUNDS} rounds`,
+    );
+  }
+  on.to.on(on.call, out, `copy_range -s ${from} -d ${to} -l ${length} ${quotePath(path)}`);
 }
 
 function xattrName(on: CallReader): string {
   const arg = on.arg(1);
   const inner = arg?.kind === 'pointer' ? arg.arg : null;
   const data = inner?.kind === 'union' ? inner.arg : inner;
-  if (inner?.kind === 'union' && data === null) return inner.field;
+  const byVariant = inner === null ? variantName(on.call) : null;
+  if (byVariant !== null) return byVariant;
   if (data?.kind === 'struct')
     return data.args.map((part) => (part.kind === 'data' ? textOf(part) : '')).join('');
   if (data?.kind !== 'data') return on.to.refuse(on.at(1), 'the name of the attribute is no text');
   return textOf(data);
+}
+
+function mknod(on: CallReader, path: string, at: number): void {
+  const mode = on.big(at) & 0xffffn;
+  const dev = on.big(at + 1);
+  const bits = `-m ${(mode & 0o7777n).toString(8)}`;
+  const [major, minor] = [(dev >> 8n) & 0xfffn, (dev & 0xffn) | ((dev >> 12n) & 0xfff00n)];
+  const kind = mode >> 12n;
+  if (kind === 0n || kind === 8n) {
+    on.to.say(on.call.at, 'mknod of a file is open(O_CREAT), close');
+    for (const line of [`open -f ${bits} ${path}`, 'close']) on.to.line(on.call, line);
+  } else if (kind === 1n) on.to.line(on.call, `mknod ${bits} ${path} p`);
+  else if (kind === 2n || kind === 6n)
+    on.to.line(on.call, `mknod ${bits} ${path} ${kind === 2n ? 'c' : 'b'} ${major} ${minor}`);
+  else on.to.refuse(on.at(at), `mknod with mode 0${mode.toString(8)}`, 'a file, a pipe or a device');
+}
+
+function symlink(on: CallReader, path: string): void {
+  const target = on.arg(0);
+  const data = target?.kind === 'pointer' && target.arg?.kind === 'data' ? textOf(target.arg) : '';
+  if (data === '') on.to.leaveOut(on.call, 'has no target (ENOENT)');
+  else on.to.line(on.call, `ln -s ${quotePath(data)} ${path}`);
+}
+
+function chown(on: CallReader, path: string, at: number): void {
+  const ids = [on.arg(at), on.arg(at + 1)].map((arg) => {
+    if (arg?.kind === 'resource') {
+      on.to.say(arg.at, `${arg.name} is taken as 0, root`);
+      return '0';
+    }
+    const id = on.to.constant(arg, on.call) & 0xffff_ffffn;
+    return id === 0xffff_ffffn ? '' : `${id}`;
+  });
+  if (ids.join('') === '') on.to.leaveOut(on.call, 'keeps owner and group');
+  else on.to.line(on.call, `chown ${ids[0]}${ids[1] === '' ? '' : `:${ids[1]}`} ${path}`);
+}
+
+/** `setxattr$trusted_overlay_upper` without a name sets trusted.overlay.upper, which its description has. */
+const NAMED_VARIANT = /\$(trusted_overlay|security|user|incfs)_(\w+)$/;
+
+function variantName(call: Call): string | null {
+  const found = NAMED_VARIANT.exec(call.name);
+  if (found === null) return null;
+  const [, prefix, rest] = found;
+  if (prefix === 'incfs') return `user.incfs.${rest}`;
+  return `${prefix!.replace('_', '.')}.${rest === 'smack_transmute' ? 'SMACK64TRANSMUTE' : rest}`;
 }
 
 function setxattr(on: CallReader, path: string): void {
@@ -1032,6 +1376,8 @@ function setxattr(on: CallReader, path: string): void {
   const text = size === 0 ? '-V 0' : `-v 0x${hexOf(bytes)}`;
   on.to.line(on.call, `setfattr${only} -n ${quotePath(name)} ${text} ${path}`);
 }
+
+const resourceOf = (arg: Arg | undefined): string | null => (arg?.kind === 'resource' ? arg.name : null);
 
 /** The index of the first call that works on what earlier ones opened. */
 function firstUse(calls: readonly Call[]): number {

@@ -98,10 +98,34 @@ export function bytesOf(arg: Arg): { readonly bytes: Uint8Array; readonly guesse
       return { bytes, guessed: parts.some(({ guessed }) => guessed) };
     }
     case 'union':
-      return arg.arg === null ? { bytes: word(0n), guessed: true } : bytesOf(arg.arg);
+      return anyBytes(arg) ?? (arg.arg === null ? { bytes: word(0n), guessed: true } : bytesOf(arg.arg));
     default:
       return { bytes: new Uint8Array(0), guessed: false };
   }
+}
+
+/** Of ANY blobs: bytes that a value takes, and its digits where it is text. */
+const ANY: Readonly<Record<string, readonly [size: number, base: number, prefix: string]>> = {
+  ANYRES8: [1, 0, ''],
+  ANYRES16: [2, 0, ''],
+  ANYRES32: [4, 0, ''],
+  ANYRES64: [8, 0, ''],
+  ANYRESDEC: [20, 10, ''],
+  ANYRESHEX: [18, 16, '0x'],
+  ANYRESOCT: [23, 8, ''],
+};
+
+/** Pieces of squashed arguments, whose name says how wide they are. @source syzkaller prog/any.go */
+function anyBytes(arg: Arg & { kind: 'union' }): { bytes: Uint8Array; guessed: boolean } | null {
+  if (!Object.hasOwn(ANY, arg.field)) return null;
+  const [size, base, prefix] = ANY[arg.field]!;
+  const known = arg.arg?.kind === 'const';
+  const value = arg.arg?.kind === 'const' ? arg.arg.value : 0n;
+  const bytes =
+    base === 0
+      ? word(value).slice(0, size)
+      : new TextEncoder().encode(prefix + value.toString(base).padStart(size - prefix.length, '0'));
+  return { bytes, guessed: !known };
 }
 
 function word(value: bigint): Uint8Array {

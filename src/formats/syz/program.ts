@@ -207,8 +207,8 @@ class Reader {
       if (c !== ',') this.unexpected(`where , or ${close} should be`);
       this.at++;
       this.space();
-      // A list that ends in a comma is what mails make of a cut one.
-      if (this.text[this.at] === close) this.unexpected('after a comma');
+      // As syzkaller reads it: a list may end in a comma.
+      if (this.text[this.at] === close) break;
     }
     this.at++;
     return args;
@@ -397,7 +397,11 @@ class Reader {
     const match = found.exec(this.text);
     if (match === null) return this.unexpected(`where ${what} should be`);
     const next = this.text[found.lastIndex];
-    if (next !== undefined && /[0-9A-Za-z_$]/.test(next)) this.fail(`this is not ${what}`);
+    if (next !== undefined && /[0-9A-Za-z_$]/.test(next))
+      this.fail(
+        `this is not ${what}`,
+        /=3D/.test(this.text) ? '=3D is = in a mail: decode its quoted-printable text first' : undefined,
+      );
     this.at += match[0].length;
     return BigInt(match[0]);
   }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
+import { bundle } from '../../../scripts/page/bundle.ts';
 import type { MountOption } from '../../../src/scenario/image.ts';
 import { pageHtml } from '../../../src/viewer/html.ts';
 import { type Opened, type OpenOptions, openHtml } from './browser.ts';
@@ -32,41 +33,19 @@ export const bundledScenario = (name: string): string =>
 
 let html: Promise<string> | undefined;
 
-async function bundle(): Promise<string> {
-  const { build } = await import('vite');
-  const built = await build({
-    configFile: false,
-    root: ROOT,
-    logLevel: 'error',
-    define: { 'process.env.NODE_ENV': '"production"' },
-    build: {
-      write: false,
-      target: 'es2022',
-      minify: process.env.NOMIN === undefined,
-      reportCompressedSize: false,
-      lib: {
-        entry: 'test/page/inPage/compare.ts',
-        formats: ['iife'],
-        name: 'compare',
-        fileName: 'compare',
-      },
-    },
-  });
-  const [result] = Array.isArray(built) ? built : [built];
-  if (result === undefined || !('output' in result)) throw new Error('vite gave no output');
-  let script = '';
-  let style = '';
-  for (const part of result.output) {
-    if (part.type === 'chunk') script += part.code;
-    else style += part.source;
-  }
+async function page(): Promise<string> {
+  const { script, style } = await bundle(
+    'test/page/inPage/compare.ts',
+    'compare',
+    process.env.NOMIN === undefined,
+  );
   const ground = 'body{background:#fff}@media(prefers-color-scheme:dark){body{background:#16181a}}';
   return pageHtml('compare', {}, { script, style: style + ground });
 }
 
 /** Opens the page; the bundle is made once. */
 export async function openComparePage(browser: Browser, options: OpenOptions = {}): Promise<Opened> {
-  html ??= bundle();
+  html ??= page();
   return openHtml(browser, await html, options);
 }
 
