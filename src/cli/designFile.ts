@@ -2,7 +2,7 @@
  * A design that somebody keeps in a file of their own: a module that exports one made with `defineDesign`.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Design } from '../designs/design.ts';
 import { designById, mkwriteConvert } from '../designs/index.ts';
@@ -55,6 +55,12 @@ export async function designFromFile(word: string): Promise<Design> {
       throw new UsageError(
         `${shown}: this node reads no TypeScript`,
         'run ext4lab with npx tsx, or write .mjs',
+      );
+    // Where no package.json says "type": "module", a .ts or .js is CommonJS, and the kit of a clone cannot be required.
+    if (code === 'ERR_REQUIRE_CYCLE_MODULE' || code === 'ERR_REQUIRE_ESM')
+      throw new UsageError(
+        `${shown}: node takes it for CommonJS`,
+        `call it ${basename(file).replace(/\.([jt]s)$/, '.m$1')}, or put a package.json with "type": "module" beside it`,
       );
     throw new UsageError(`${shown}: ${message}`);
   }

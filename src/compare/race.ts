@@ -35,6 +35,8 @@ export interface Reach {
   readonly complete: boolean;
   /** Interleavings that cannot matter were left out; `schedules` says how many were not. */
   readonly reduced: boolean;
+  /** Who goes round for ever, and where. */
+  readonly endless?: string;
 }
 
 export interface Cell {
@@ -158,6 +160,7 @@ export function cellOf(
       transitions: result.reach.transitions,
       complete: result.reach.complete,
       reduced: result.reach.reduced,
+      ...(result.endless === null ? {} : { endless: result.endless }),
     },
     endStates: result.endStates,
     ...(first === undefined

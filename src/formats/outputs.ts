@@ -84,6 +84,7 @@ const reach = z
     transitions: count,
     complete: z.boolean(),
     reduced: z.boolean(),
+    endless: text.optional().describe('Who goes round for ever, and where.'),
   })
   .describe('How far the verdict reaches.');
 const cellShape = {
