@@ -90,10 +90,17 @@ export function modelWrite(k: Kernel, ino: number, pos: number, data: Bytes): vo
   setPage(k, ino, index, nullIfZero(page.splice(pos % PAGE_SIZE, data)));
 }
 
-/** A store through a mapping: only the part inside the file is in the file. */
+/**
+ * A store through a mapping: only the part inside the file is in the file. Bytes past i_size that are not zero are those
+ * of a write(2) that has put them there and is about to grow the file: a store over them comes after that write.
+ */
 export function modelStore(k: Kernel, ino: number, pos: number, data: Bytes): void {
-  const inside = Math.min(data.length, k.ghost(ino).size - pos);
+  const inside = Math.max(0, Math.min(data.length, k.ghost(ino).size - pos));
   if (inside > 0) modelWrite(k, ino, pos, data.slice(0, inside));
+  const there = k.ghostPage(ino, Math.floor(pos / PAGE_SIZE)).data;
+  const at = pos % PAGE_SIZE;
+  for (let next = inside; there !== null && next < data.length; next++)
+    if (!there.isZero(at + next, at + next + 1)) modelWrite(k, ino, pos + next, data.slice(next, next + 1));
 }
 
 /** i_size grows to `size`. */
