@@ -53,6 +53,8 @@ describe('a mistake in a design file', () => {
       `${MKWRITE} { yield* lock(k, iRwsem(vma)); ${REST} }`,
       /\.mjs:3:\d+: i_rwsem: a number of an inode, an mm or a page is no object/,
     ],
+    ['mmap answers a bare errno', `*mmap() { return 'EAGAIN'; }`, /\.mjs: hook mmap answers "EAGAIN"/],
+    ['write_begin forgets its answer', '*writeBegin() {}', /\.mjs: hook writeBegin answers undefined/],
     ['a hook is no generator', `pageMkwrite() { return 'locked'; }`, /\.mjs: ext4_page_mkwrite is no op/],
     [
       'a hook answers nonsense',
