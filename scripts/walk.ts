@@ -53,7 +53,7 @@ interface Entry {
   readonly target?: string;
 }
 
-type Found = Readonly<Record<string, Entry>>;
+export type Found = Readonly<Record<string, Entry>>;
 
 export interface Walked {
   readonly count: number;
@@ -244,7 +244,8 @@ export function walkMany({ count, seed, wrap = [], progress }: WalkOptions): Wal
   return { count: digests.size, entries, failures };
 }
 
-function differences(ours: Found, theirs: Found): string[] {
+/** What two walks of one volume do not agree on, a line a path. */
+export function differences(ours: Found, theirs: Found): string[] {
   const all = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].sort();
   return all.flatMap((path) => {
     const [a, b] = [JSON.stringify(sorted(ours[path])), JSON.stringify(sorted(theirs[path]))];

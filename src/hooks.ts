@@ -57,6 +57,8 @@ export type InlineVerdict =
 
 /** Where shared code asks a design; see the functions of the kernel that each stands for. */
 export interface Hooks {
+  /** ->open, before O_TRUNC takes effect, without a lock; an errno closes the file again. @source fs/ext4/file.c ext4_file_open */
+  open(k: Kernel, ino: number, write: boolean): Op<Result<void>>;
   /** Before mmap_lock is taken by mmap(2). No such hook in the kernel. */
   preMmap(k: Kernel, vma: VmaView): Op<Result<void>>;
   /** ->mmap, under mmap_lock for writing. @source fs/ext4/file.c ext4_file_mmap */

@@ -194,3 +194,22 @@ export function call<T>(k: Tracked, name: string, make: () => Op<T>): Request<T>
   if (k.tracker.direct !== undefined) return make() as unknown as Request<T>;
   return new Request<T>(k, 'call', name, { make });
 }
+
+/** What an op under `loop` returns to be entered once more. */
+export const AGAIN: unique symbol = Symbol('AGAIN');
+
+/**
+ * `call` of a function that may return AGAIN: it begins anew and remembers nothing of the turn before, as a fault that
+ * is done again does. Whoever comes round to the same state is where it was, so a search of tasks that spin ends.
+ */
+export function loop<T>(k: Tracked, name: string, make: () => Op<T | typeof AGAIN>): Request<T> {
+  if (k.tracker.direct !== undefined) return turns(make) as unknown as Request<T>;
+  return new Request<T>(k, 'call', name, { make: make as () => Op<T> });
+}
+
+function* turns<T>(make: () => Op<T | typeof AGAIN>): Op<T> {
+  for (;;) {
+    const value = yield* make();
+    if (value !== AGAIN) return value;
+  }
+}

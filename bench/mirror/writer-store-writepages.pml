@@ -179,7 +179,7 @@ end:	(false)
 /* ------------------------------------------------------------------ CPU1 */
 
 active proctype CPU1() {
-	/* h0: a line's own frame, for the store how often it faulted; h1: ext4_page_mkwrite; h2: ext4_convert_inline_data,
+	/* h0: a line's own frame, then what handle_mm_fault found; h1: ext4_page_mkwrite; h2: ext4_convert_inline_data,
 	   then block_page_mkwrite; h3: ext4_convert_inline_data_nolock; h4: ext4_map_blocks */
 	int h0, h1, h2, h3, h4;
 	STEP(skip);                             /* link_path_walk */
@@ -199,13 +199,16 @@ active proctype CPU1() {
 	STEP(skip);                             /* current mapping */
 	STEP(skip);                             /* VM_WRITE? */
 	STEP(skip);                             /* vma */
-	STEP(assert(!ptew));                    /* store: faults */
-fault:
+store:
+	if                                      /* store: again after every fault, which leaves nothing to remember */
+	:: ASK((ptew) -> pted = 1; fs = 1); goto stored
+	:: ASK((!ptew) -> skip)
+	fi;
 	STEP(skip);                             /* vma shared? */
 	STEP(skip);                             /* mmap_lock, shared */
 	if                                      /* look at the PTE */
 	:: ASK((!ptep) -> skip)
-	:: ASK((ptep && !ptew) -> skip); goto mkwrite
+	:: ASK((ptep && !ptew) -> H(h0, 1)); goto mkwrite
 	:: ASK((ptep && ptew) -> assert(false))
 	fi;
 	STEP(skip);                             /* page inside i_size? cached? */
@@ -265,11 +268,9 @@ faulted:
 	STEP(h1 = 0);                           /* sb_end_pagefault */
 	STEP(ptep = 1; ptew = 1; pted = 1; folio_mark_dirty);  /* finish_fault; fault_dirty_shared_page */
 	UNLOCK_FOLIO;
-	STEP(skip);                             /* mmap_unlock */
-	if                                      /* store */
-	:: ASK((ptew) -> pted = 1; fs = 1; h0 = 0)
-	:: ASK((!ptew) -> H(h0, 2)); goto fault
-	fi;
+	STEP(h0 = 0);                           /* mmap_unlock */
+	goto store;
+stored:
 	STEP(skip);                             /* return to user space */
 
 	STEP(skip);                             /* exit_mmap */

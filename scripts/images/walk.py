@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Mounts images read-only, one after another, and writes down everything in them: one JSON object a line.
+"""Mounts images, one after another, and writes down everything in them: one JSON object a line.
 
-Reads paths of image files from stdin. Needs root and loop devices. Each image is mounted with its journal left alone
-(noload): what is walked is what is on the medium.
+    walk.py [OPTIONS] < paths of image files
+
+OPTIONS are those of mount; by default the image is mounted read-only with its journal left alone (noload): what is
+walked is what is on the medium. Needs root and loop devices.
 """
 import hashlib, json, os, stat, subprocess, sys, tempfile
 
 LIMIT = 4 << 20
+OPTIONS = sys.argv[1] if len(sys.argv) > 1 else "ro,noload,loop"
 
 
 def entry(path):
@@ -47,7 +50,7 @@ with tempfile.TemporaryDirectory(prefix="ext4lab-") as root:
         image = line.rstrip("\n")
         answer = {"image": image}
         mounted = subprocess.run(
-            ["mount", "-t", "ext4", "-o", "ro,noload,loop", image, root], capture_output=True, text=True
+            ["mount", "-t", "ext4", "-o", OPTIONS, image, root], capture_output=True, text=True
         )
         if mounted.returncode != 0:
             answer["error"] = mounted.stderr.strip()

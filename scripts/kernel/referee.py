@@ -390,14 +390,18 @@ class Run:
 
     def release(self):
         """Everything the lanes hold goes, as when their processes exit: mappings, files, then the observers."""
-        for lane in self.lanes.values():
-            for mapping in lane.mappings.items:
-                libc.munmap(mapping.address, mapping.length)
-            for opened in lane.files.items:
-                os.close(opened.fd)
-        self.lanes = {}
+        for name in list(self.lanes):
+            self.exit(name)
         for ino in list(self.observers):
             self.forget(ino)
+
+    def exit(self, name):
+        """The process of a lane ends."""
+        lane = self.lanes.pop(name)
+        for mapping in lane.mappings.items:
+            libc.munmap(mapping.address, mapping.length)
+        for opened in lane.files.items:
+            os.close(opened.fd)
 
     def mount_again(self):
         """The first open after a mount writes the place it is mounted at into the super block (s_last_mounted), in a
@@ -1016,8 +1020,12 @@ class Run:
                 final["links"][child] = self.fs.lstat(child).st_nlink
 
     def steps(self):
+        lanes = [line.get("lane", "CPU0") for line in self.job["lines"]]
         for index, line in enumerate(self.job["lines"]):
             self.step = index
+            for name in list(self.lanes):
+                if name not in lanes[index:]:
+                    self.exit(name)
             try:
                 result = self.execute(line.get("lane", "CPU0"), line["command"])
             except OSError as problem:

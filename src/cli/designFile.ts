@@ -2,10 +2,18 @@
  * A design that somebody keeps in a file of their own: a module that exports one made with `defineDesign`.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Design } from '../designs/design.ts';
-import { designById, mkwriteConvert } from '../designs/index.ts';
+import {
+  DESIGNS,
+  designById,
+  type Hooks,
+  mkwriteConvert,
+  type Op,
+  type WriteBegin,
+} from '../designs/index.ts';
+import { isErr } from '../errno.ts';
 import { didYouMean } from '../scenario/suggest.ts';
 import { UsageError } from './errors.ts';
 import { shownPath } from './scenarioFiles.ts';
@@ -34,7 +42,11 @@ export function blaming<T>(design: Design, body: () => T): T {
     const cause = error.cause instanceof Error ? error.cause : error;
     const stack = cause.stack ?? '';
     const at = stack.indexOf(from.file);
-    const isTheirs = at >= 0 || error.name === 'StepError' || cause.name === 'ForgottenYield';
+    const isTheirs =
+      at >= 0 ||
+      error.name === 'StepError' ||
+      cause.name === 'ForgottenYield' ||
+      cause.message.startsWith('hook ');
     if (!isTheirs) throw error;
     const place = at < 0 ? '' : (/^:\d+:\d+/.exec(stack.slice(at + from.file.length))?.[0] ?? '');
     throw new UsageError(`${from.shown}${place}: ${error.message}`);
@@ -56,6 +68,12 @@ export async function designFromFile(word: string): Promise<Design> {
         `${shown}: this node reads no TypeScript`,
         'run ext4lab with npx tsx, or write .mjs',
       );
+    // Where no package.json says "type": "module", a .ts or .js is CommonJS, and the kit of a clone cannot be required.
+    if (code === 'ERR_REQUIRE_CYCLE_MODULE' || code === 'ERR_REQUIRE_ESM')
+      throw new UsageError(
+        `${shown}: node takes it for CommonJS`,
+        `call it ${basename(file).replace(/\.([jt]s)$/, '.m$1')}, or put a package.json with "type": "module" beside it`,
+      );
     throw new UsageError(`${shown}: ${message}`);
   }
   const found = [...new Set(Object.values(module))].filter(looksLikeDesign);
@@ -63,7 +81,7 @@ export async function designFromFile(word: string): Promise<Design> {
     const many = found.length === 0 ? 'exports no design' : `exports ${found.length} designs`;
     throw new UsageError(`${shown} ${many}`, 'export one value made with defineDesign');
   }
-  const design = checked(found[0]!, shown);
+  const design = answering(checked(found[0]!, shown));
   files.set(design, { file, shown });
   return design;
 }
@@ -86,4 +104,38 @@ function checked(design: Design, shown: string): Design {
   if (missing.length > 0)
     throw new UsageError(`${shown}: no hook ${missing[0]}`, 'lay the design over one that is complete');
   return design;
+}
+
+const succeeds = (answer: unknown): boolean => answer === undefined || isErr(answer);
+
+/** What the hooks that answer a result may answer; the types say the same, and are not there when the file is run. */
+const ANSWERS: Readonly<Partial<Record<keyof Hooks, (answer: unknown) => boolean>>> = {
+  open: succeeds,
+  preMmap: succeeds,
+  mmap: succeeds,
+  convertForWrite: succeeds,
+  setattrSize: succeeds,
+  convert: succeeds,
+  writeBegin: (answer) => isErr(answer) || Number.isInteger((answer as WriteBegin | undefined)?.index),
+  writeEnd: (answer) => isErr(answer) || Number.isInteger(answer),
+  writepagesInline: (answer) => answer === 'blocks' || answer === 'done' || isErr(answer),
+};
+
+/** The design with hooks of its own that look at their answers. */
+function answering(design: Design): Design {
+  const hooks: Record<string, unknown> = { ...design.hooks };
+  for (const [name, may] of Object.entries(ANSWERS)) {
+    const hook = hooks[name] as (...args: unknown[]) => Op<unknown>;
+    if (DESIGNS.some((each) => each.hooks[name as keyof Hooks] === (hook as unknown))) continue;
+    hooks[name] = function* (...args: unknown[]): Op<unknown> {
+      const op = hook(...args);
+      if (typeof op?.next !== 'function')
+        throw new TypeError(`hook ${name} is no generator: *${name}(k, …) { … }`);
+      const answer = yield* op;
+      if (!may(answer))
+        throw new TypeError(`hook ${name} answers ${JSON.stringify(answer)}, see src/hooks.ts`);
+      return answer;
+    };
+  }
+  return Object.freeze({ ...design, hooks: Object.freeze(hooks) as unknown as Hooks });
 }

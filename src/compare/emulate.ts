@@ -55,8 +55,14 @@ export function runLinear({ image, mount, design, lines }: LinearRun): Run {
   const machine = new Machine(k, specs);
   const steps: RunStep[] = [];
   const known = new Set<string>();
-  for (const line of lines) {
+  const exit = (task: number): void => {
+    while (machine.runnable().includes(task)) machine.resume(task);
+  };
+  for (const [at, line] of lines.entries()) {
     for (const path of pathsOf(line)) known.add(path);
+    // The process of a lane that has no line left is gone before another one goes on.
+    const before = lines[at - 1]?.lane ?? line.lane;
+    if (!lines.slice(at).some(({ lane }) => lane === before)) exit(lanes.indexOf(before));
     last = null;
     const task = lanes.indexOf(line.lane);
     while (last === null && machine.runnable().includes(task)) machine.resume(task);
@@ -69,7 +75,7 @@ export function runLinear({ image, mount, design, lines }: LinearRun): Run {
       files: look(k, known),
     });
   }
-  for (const [task] of lanes.entries()) while (machine.runnable().includes(task)) machine.resume(task);
+  for (const task of lanes.keys()) exit(task);
   k.sink.listen = null;
   return { steps, final: finalState(session, steps) };
 }

@@ -38,6 +38,8 @@ export interface Reach {
   readonly reduced: boolean;
   /** Searched in so many parts: `states` and `transitions` are sums, and what several parts came to is counted in each. */
   readonly parts?: number;
+  /** Who goes round for ever, and where. */
+  readonly endless?: string;
 }
 
 export interface Cell {
@@ -164,6 +166,7 @@ export function cellOf(
       transitions: result.reach.transitions,
       complete: result.reach.complete,
       reduced: result.reach.reduced,
+      ...(result.endless === null ? {} : { endless: result.endless }),
     },
     endStates: result.endStates,
     ...(first === undefined

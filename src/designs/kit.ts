@@ -56,7 +56,7 @@ export {
   zeroFolio,
 } from '../pagecache/folio.ts';
 export { clearDirtyForIo, folioMkclean } from '../pagecache/rmap.ts';
-export { call, type Op, step, waitFor } from '../task.ts';
+export { AGAIN, call, loop, type Op, step, waitFor } from '../task.ts';
 // ---- what the kernel does at the hooks: take it over, or put something before or behind it
 export {
   beginInline,

@@ -58,6 +58,7 @@ export const mkwriteConvert: Design = defineDesign(null, {
   locks: [],
   unmodelled: [],
   hooks: {
+    *open() {},
     *preMmap() {},
     *mmap() {},
     *pageMkwrite(k, vma, index) {

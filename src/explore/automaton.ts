@@ -7,7 +7,7 @@
  *                                    └(false)─▶ …
  *
  * `call` opens a frame: what the callee's steps gave is forgotten when it returns, only the value survives, as a
- * child of the call site. All ends of a task are one node.
+ * child of the call site. One that returns AGAIN (`loop`) is at its first node once more. All ends of a task are one node.
  *
  * A request's closure runs whenever a search passes its node, long after its generator has moved on or was dropped:
  * it may capture constants only. `paranoid.ts` checks that.
@@ -20,7 +20,7 @@ import type { Kernel } from '../kernel.ts';
 import type { LockEffect } from '../state/effects.ts';
 import type { FlatWorld } from '../state/flat.ts';
 import { wordOf } from '../state/flat.ts';
-import { ForgottenYield, forgotten, type Op, type Request } from '../task.ts';
+import { AGAIN, ForgottenYield, forgotten, type Op, type Request } from '../task.ts';
 import { Footprints } from './footprint.ts';
 import { MAX_TASKS, type Subject } from './subject.ts';
 
@@ -47,6 +47,8 @@ export class Frame {
   readonly make: () => Op<unknown>;
   /** Where it was called; null for the lane. */
   readonly caller: Node | null;
+  /** Where its first request stands, or that of the function it calls first: where AGAIN leads. */
+  entry: Node | null = null;
 
   constructor(name: string, make: () => Op<unknown>, caller: Node | null) {
     this.name = name;
@@ -245,7 +247,8 @@ export class Automaton {
     const z: readonly [number, number] =
       frame.caller === null ? mixed([task, task], 'lane') : mixed([frame.caller.z1, frame.caller.z2], 'call');
     const answer = this.#resume(op, undefined, () => this.#again(frame, []));
-    return this.#place(task, frame, null, undefined, z, op, answer);
+    frame.entry = this.#place(task, frame, null, undefined, z, op, answer);
+    return frame.entry;
   }
 
   #grow(node: Node, value: unknown): Node {
@@ -273,6 +276,7 @@ export class Automaton {
     answer: IteratorResult<Request<unknown>, unknown>,
   ): Node {
     if (answer.done) {
+      if (answer.value === AGAIN && frame.entry !== null) return frame.entry;
       if (frame.caller !== null) {
         const { caller } = frame;
         return this.follow(caller, answer.value);

@@ -6,10 +6,9 @@
  * With a bound on preemptions a node of the search is (state, task that ran last, preemptions so far); `states`
  * still counts states. A preemption is a switch away from a task that could have gone on.
  *
- * Counted exactly: states, transitions, complete schedules (paths to an end: finished, stuck or halted). The graph has
- * no cycle as long as tasks only go forward, which they do: a task's history grows, or a function returns. Should
- * there be one all the same, `schedules` is null. A task that can loop for ever has infinitely many states: set a
- * budget.
+ * Counted exactly: states, transitions, complete schedules (paths to an end: finished, stuck or halted). Tasks go
+ * forward, a history grows or a function returns, except where a `loop` comes round: then the graph has a cycle, and
+ * `schedules` is null. A task that loops for ever in any other way has infinitely many states: set a budget.
  *
  * A violation is noted and the search goes on. Independent steps are tried in both orders, unless `reduce` is asked for:
  * then states, transitions and schedules are counts of what is left.
@@ -486,7 +485,7 @@ class DepthFirst {
     const node = this.#insertNode(bits, depth + 1);
     if (node < 0) {
       const known = -1 - node;
-      if (!this.#counts.addState(depth, known)) this.#cyclic = true;
+      if (!this.#counts.addState(depth, known)) this.#cycle(depth);
       this.#graph?.link(stack.node[depth]!, task, known);
       return false;
     }
@@ -519,6 +518,15 @@ class DepthFirst {
     }
     this.#enter(depth + 1, node, can, todo, preemptions);
     return true;
+  }
+
+  /** The step led back to a state on the path. Whoever went alone there must not go round while the others wait. */
+  #cycle(depth: number): void {
+    const stack = this.#stack;
+    this.#cyclic = true;
+    if (stack.alone[depth]! < 0) return;
+    stack.todo[depth] = stack.enabled[depth]! & ~(1 << stack.alone[depth]!);
+    stack.alone[depth] = -1;
   }
 
   /** Did this step take the place of a task that could have gone on? */

@@ -10,6 +10,7 @@
 import { LockOrder, type LockOrderData } from '../locks/lockdep.ts';
 import { counterexamples, type Story, shrink } from './counterexample.ts';
 import { type Exhausted, exhaustive, type Progress } from './exhaustive.ts';
+import { livelock } from './livelock.ts';
 import { lockOrderOf } from './lockOrder.ts';
 import type { Cut, Part } from './part.ts';
 import { type Sampled, type SampleStrategy, sample } from './random.ts';
@@ -73,6 +74,8 @@ export interface Reach {
   readonly complete: boolean;
   /** Interleavings that cannot matter were left out: `states` and `schedules` count what was left. */
   readonly reduced: boolean;
+  /** Who goes round for ever, and where: the search gave up there, or no schedule ends any more. */
+  readonly endless?: string;
 }
 
 export interface Exploration {
@@ -83,7 +86,7 @@ export interface Exploration {
   /** States (sampling: schedules) that ended with tasks that cannot go on, and with a BUG_ON. */
   readonly deadlocks: number;
   readonly halted: number;
-  /** A step that some task takes for ever (the search gave up there); null: every schedule seen has an end. */
+  /** A step that some task takes for ever: the search gave up there, or nothing else can happen any more. */
   readonly endless: string | null;
   /** Digests of the data when every task had finished, sorted. */
   readonly endStates: readonly string[];
@@ -128,7 +131,10 @@ function searched(walk: Walk, options: Options): Found {
     reduced = again.complete;
     if (reduced) result = again;
   }
-  return answer(result, counterexamples(walk, result), preemptions, reduced);
+  const { complete, bounded, schedules, graph } = result;
+  const spins = complete && !bounded && schedules === null && graph !== null ? livelock(walk, graph) : null;
+  const endless = result.endless ?? spins;
+  return answer({ ...result, endless }, counterexamples(walk, result), preemptions, reduced);
 }
 
 /** Fewest preemptions first, until something breaks. */
@@ -155,7 +161,7 @@ function answer(result: Exhausted, stories: readonly Story[], bound: number | nu
   const { complete, bounded, schedules, states, transitions, deadlocks, halted, endless, endStates, cut } =
     result;
   return {
-    verdict: stories.length > 0 ? 'violates' : complete ? 'holds' : 'inconclusive',
+    verdict: stories.length > 0 ? 'violates' : complete && endless === null ? 'holds' : 'inconclusive',
     violations: stories.map(violation),
     reach: {
       strategy: 'exhaustive',
@@ -165,6 +171,7 @@ function answer(result: Exhausted, stories: readonly Story[], bound: number | nu
       transitions,
       complete,
       reduced,
+      ...(endless === null ? {} : { endless }),
     },
     deadlocks,
     halted,
@@ -189,6 +196,7 @@ function sampled(walk: Walk, strategy: SampleStrategy, options: ExploreOptions):
       transitions: result.transitions,
       complete: result.complete,
       reduced: false,
+      ...(result.endless === null ? {} : { endless: result.endless }),
     },
     deadlocks: result.deadlocks,
     halted: result.halted,
@@ -228,6 +236,11 @@ export const counted = (count: number | string, noun: string): string =>
  * `exhaustive, reduced to 310 states, at least 4,096 schedules` · `10,000 random schedules`; when it was cut short, what was seen until then.
  */
 export function reachText(reach: Reach): string {
+  const { endless } = reach;
+  return howFar(reach) + (endless === undefined ? '' : `, ${endless} for ever`);
+}
+
+function howFar(reach: Reach): string {
   const { strategy, preemptions, schedules, states, transitions, complete, reduced } = reach;
   if (strategy === 'one') return 'one schedule';
   if (strategy !== 'exhaustive') return counted(schedules ?? 0, `${strategy} schedule`);
@@ -237,13 +250,14 @@ export function reachText(reach: Reach): string {
     const seen = `cut short after ${counted(states, 'state')}, ${counted(transitions, 'transition')}`;
     return bound === null ? seen : `${bound}, ${seen}`;
   }
-  if (reduced) return `exhaustive, reduced to ${counted(states, 'state')}, at least ${all}`;
+  if (reduced)
+    return `exhaustive, reduced to ${counted(states, 'state')}, ${schedules === null ? '' : 'at least '}${all}`;
   return bound === null ? `exhaustive, ${counted(states, 'state')}, ${all}` : `${bound}, ${all}`;
 }
 
 /** The whole answer in one line: `holds (exhaustive, …)`, `violates a, b (…)`, `no violation in …`. */
-export function verdictText({ verdict, violations, reach, endless }: Exploration): string {
-  const how = reachText(reach) + (endless === null ? '' : `, ${endless} for ever`);
+export function verdictText({ verdict, violations, reach }: Exploration): string {
+  const how = reachText(reach);
   if (verdict === 'violates')
     return `violates ${violations.map((each) => each.invariant).join(', ')} (${how})`;
   if (verdict === 'holds') return `holds (${how})`;

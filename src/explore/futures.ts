@@ -7,7 +7,7 @@
  * A task goes alone where neither its next step matters to the futures of the others, nor theirs to it, and no
  * invariant looks at what it writes: to let the others go first leads to nothing new (a persistent set of one;
  * Godefroid, Partial-Order Methods for the Verification of Concurrent Systems). Tasks only go forward, so nobody is
- * put off for ever.
+ * put off for ever; where one comes round in a `loop`, the search lets the others go as well.
  *
  * Futures are learned by the search itself, and say too little at first. The search asks again when it leaves a
  * state, and runs again when something that it relied on turned out wrong. What a pass relied on to its end is true,

@@ -89,6 +89,7 @@ const reach = z
       .describe(
         'Joined by merge: states, transitions, failures and media are sums over so many parts, and what several came to is counted in each.',
       ),
+    endless: text.optional().describe('Who goes round for ever, and where.'),
   })
   .describe('How far the verdict reaches.');
 const cellShape = {

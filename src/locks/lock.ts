@@ -125,12 +125,12 @@ export interface LockRef {
   readonly key: string;
 }
 
-const ref = (c: LockClass, instance: number, index = 0, key: string = c.name): LockRef => ({
-  class: c,
-  instance,
-  index,
-  key,
-});
+/** @throws TypeError for what is no number: types are not checked when a design's file is run */
+function ref(c: LockClass, instance: number, index = 0, key: string = c.name): LockRef {
+  if (!Number.isInteger(instance) || !Number.isInteger(index))
+    throw new TypeError(`${c.id}: a number of an inode, an mm or a page is no ${typeof instance}`);
+  return { class: c, instance, index, key };
+}
 
 /** The references of a class; those of small instances are made once. */
 const refs = (c: LockClass, key: string = c.name): ((instance: number) => LockRef) => {

@@ -21,7 +21,7 @@ import { PAGE_SIZE } from '../kernel.ts';
 import { folioLock, invalidateLock, lock, mmapLock, unlock } from '../locks/lock.ts';
 import { modelCheck, modelStore } from '../model.ts';
 import type { Op } from '../task.ts';
-import { call, step } from '../task.ts';
+import { AGAIN, call, step } from '../task.ts';
 import { type ReadInlineFolio, readBlocks, readFolio } from './filemap.ts';
 import { folioData, getFolioLocked, markFolioDirty, setFolioData, unlockFolio } from './folio.ts';
 import { asyncReadahead, mmapReadAround } from './readahead.ts';
@@ -226,7 +226,7 @@ export function storeInFolio(k: Kernel, ino: number, index: number, at: number, 
 }
 
 /**
- * Stores bytes inside one page.
+ * Stores bytes inside one page; one turn of a loop.
  * @returns false for SIGBUS
  */
 export function* storePage(
@@ -236,14 +236,12 @@ export function* storePage(
   at: number,
   data: Bytes,
   inline: ReadInlineFolio,
-): Op<boolean> {
-  for (;;) {
-    const stored = yield* step(k, 'store', () => (storeNow(k, slot, page, at, data) ? 'done' : 'fault'));
-    if (stored === 'done') return true;
-    const isShared = yield* step(k, 'vma shared?', () => k.vma(k.mm, slot).shared);
-    const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, isShared, inline));
-    if (fault === 'sigbus') return false;
-  }
+): Op<boolean | typeof AGAIN> {
+  const stored = yield* step(k, 'store', () => (storeNow(k, slot, page, at, data) ? 'done' : 'fault'));
+  if (stored === 'done') return true;
+  const isShared = yield* step(k, 'vma shared?', () => k.vma(k.mm, slot).shared);
+  const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, isShared, inline));
+  return fault === 'sigbus' ? false : AGAIN;
 }
 
 /** Inside a step: bytes of one page as its PTE shows them; null when it would fault. */
@@ -258,7 +256,7 @@ export function loadNow(k: Kernel, slot: number, page: number, at: number, lengt
   return bytes;
 }
 
-/** Loads bytes inside one page; null for SIGBUS. */
+/** Loads bytes inside one page; null for SIGBUS. One turn of a loop. */
 export function* loadPage(
   k: Kernel,
   slot: number,
@@ -266,13 +264,11 @@ export function* loadPage(
   at: number,
   length: number,
   inline: ReadInlineFolio,
-): Op<Bytes | null> {
-  for (;;) {
-    const loaded = yield* step(k, 'load', () => loadNow(k, slot, page, at, length));
-    if (loaded !== null) return loaded;
-    const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, false, inline));
-    if (fault === 'sigbus') return null;
-  }
+): Op<Bytes | null | typeof AGAIN> {
+  const loaded = yield* step(k, 'load', () => loadNow(k, slot, page, at, length));
+  if (loaded !== null) return loaded;
+  const fault = yield* call(k, 'handle_mm_fault', () => handleFault(k, slot, page, false, inline));
+  return fault === 'sigbus' ? null : AGAIN;
 }
 
 /** Inside a step: pages [from, to) of a mapping fault again; PTE dirt goes to the folios, private copies are gone. */

@@ -25,6 +25,9 @@ export function runLines({ scenario, design, mount }: RunNames, result: RunResul
     }
   }
   if (trace.deadlock !== null) say(`no-deadlock: ${trace.deadlock.text}`, true);
+  // A deadlock tells who waits, and a machine that a BUG_ON halted says so itself.
+  else if (trace.unfinished.length > 0 && !findings.some(({ kind }) => kind === 'bug-on'))
+    say(`no end: ${trace.unfinished.map((task) => trace.lanes[task]!).join(', ')} did not come to one`, true);
   for (const { kind, id, step, message } of findings) say(`step ${step}: ${kind} ${id}: ${message}`, true);
   for (const [path, { ino, size, blocks, inline, content }] of Object.entries(final.files)) {
     say(

@@ -46,10 +46,13 @@ export class ScheduleMismatch extends Error {
   override readonly name = 'ScheduleMismatch';
 }
 
+/** Steps that no scenario takes: whoever goes on then goes round for ever. */
+const MOST_STEPS = 50_000;
+
 /**
  * Runs the session's lanes in the recording world.
  * @param schedule  task numbers, or who says them; when it is used up, or null, the lowest task that can run goes on
- * @param stops     nobody goes on when it is used up
+ * @param stops     nobody goes on when it is used up; after MOST_STEPS more nobody does in any case
  * @throws          ScheduleMismatch naming the step, and who could have run
  */
 export function runSession(
@@ -87,7 +90,7 @@ export function runSession(
       return chosen;
     }
     const wanted = schedule?.[step];
-    if (stops && wanted === undefined) return null;
+    if (wanted === undefined && (stops || step >= (schedule?.length ?? 0) + MOST_STEPS)) return null;
     if (wanted !== undefined && !runnable.includes(wanted)) {
       const who = runnable.map((task) => session.specs[task]!.name).join(', ');
       const name = session.specs[wanted]?.name ?? `task ${wanted}`;

@@ -6,7 +6,7 @@
  * or that waits for all others (`last`), is not runnable until its turn comes.
  */
 import type { Kernel } from '../kernel.ts';
-import { forgotten, type Op, type Request } from '../task.ts';
+import { AGAIN, forgotten, type Op, type Request } from '../task.ts';
 import type { Standing } from './deadlock.ts';
 import { enabled, execute, STAYS } from './execute.ts';
 
@@ -21,6 +21,7 @@ export interface TaskSpec {
 
 interface Frame {
   readonly name: string;
+  readonly make: () => Op<unknown>;
   readonly op: Op<unknown>;
 }
 
@@ -31,12 +32,12 @@ class Task {
 
   constructor(k: Kernel, spec: TaskSpec) {
     this.k = k;
-    this.#enter(spec.name, spec.program(k));
+    this.#enter(spec.name, () => spec.program(k));
     this.#advance(undefined);
   }
 
-  #enter(name: string, op: Op<unknown>): void {
-    this.frames.push({ name, op });
+  #enter(name: string, make: () => Op<unknown>): void {
+    this.frames.push({ name, make, op: make() });
   }
 
   /** Runs op code up to the next request that is a step; opens and closes frames on the way. */
@@ -51,12 +52,13 @@ class Task {
       if (this.k.tracker.pending !== null) throw forgotten(this.k.tracker.pending);
       if (done) {
         this.frames.pop();
-        sent = value;
+        sent = value === AGAIN ? undefined : value;
+        if (value === AGAIN) this.#enter(frame.name, frame.make);
         continue;
       }
       const request = value as Request<unknown>;
       if (request.kind === 'call') {
-        this.#enter(request.label, request.make!());
+        this.#enter(request.label, request.make!);
         sent = undefined;
         continue;
       }

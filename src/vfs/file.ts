@@ -88,14 +88,14 @@ export function* open(k: Kernel, path: string, flags: OpenFlags): Op<Result<numb
   });
   yield* evictAll(k, dying);
   if (refused !== '') return err(refused);
-  if (flags.truncate && !created) {
-    const ret = yield* call(k, 'handle_truncate', () => ftruncate(k, ino, 0));
-    if (isErr(ret)) {
-      yield* call(k, 'close', () => close(k));
-      return ret;
-    }
-  }
-  return ino;
+  const asked = yield* k.hooks.open(k, ino, !how.readonly);
+  const ret =
+    isErr(asked) || !flags.truncate || created
+      ? asked
+      : yield* call(k, 'handle_truncate', () => ftruncate(k, ino, 0));
+  if (!isErr(ret)) return ino;
+  yield* call(k, 'close', () => close(k));
+  return ret;
 }
 
 /**

@@ -12,7 +12,7 @@ import { modelPromise, modelSnapshot } from '../model.ts';
 import { loadPage, storePage, vpnOf, zapPages } from '../pagecache/fault.ts';
 import type { Rec } from '../state/tables.ts';
 import type { Op } from '../task.ts';
-import { call, step } from '../task.ts';
+import { call, loop, step } from '../task.ts';
 import { syncFile } from '../writeback/sync.ts';
 
 /** Slots of one thread: threads of a process keep lists of their own in the address space they share. */
@@ -101,7 +101,7 @@ export function* store(k: Kernel, slot: number, pos: number, data: Bytes): Op<bo
     const inPage = at % PAGE_SIZE;
     const piece = data.slice(done, done + Math.min(data.length - done, PAGE_SIZE - inPage));
     const page = Math.floor(at / PAGE_SIZE) - pgoff;
-    const ok = yield* call(k, 'store', () => storePage(k, slot, page, inPage, piece, readpageInline));
+    const ok = yield* loop(k, 'store', () => storePage(k, slot, page, inPage, piece, readpageInline));
     if (!ok) return false;
     done += piece.length;
   }
@@ -118,7 +118,7 @@ export function* load(k: Kernel, slot: number, pos: number, length: number): Op<
     const inPage = at % PAGE_SIZE;
     const take = Math.min(length - done, PAGE_SIZE - inPage);
     const page = Math.floor(at / PAGE_SIZE) - pgoff;
-    const part = yield* call(k, 'load', () => loadPage(k, slot, page, inPage, take, readpageInline));
+    const part = yield* loop(k, 'load', () => loadPage(k, slot, page, inPage, take, readpageInline));
     if (part === null) return null;
     parts.push(part);
     done += take;

@@ -20,7 +20,7 @@ import { faultHeld, handleFault, loadNow, storeInFolio, storeNow, vpnOf } from '
 import type { CopyOut } from '../pagecache/filemap.ts';
 import { folioData, lockIfPresent, unlockFolio } from '../pagecache/folio.ts';
 import type { Op } from '../task.ts';
-import { call, step } from '../task.ts';
+import { AGAIN, call, loop, step } from '../task.ts';
 
 /** A buffer inside a mapping of the task. */
 export interface MappedBuffer {
@@ -101,9 +101,10 @@ export function copyOutTo(k: Kernel, target: MappedBuffer): CopyOut {
     *fault(done) {
       const { page } = placeOf(target, done);
       const shared = yield* step(k, 'vma shared?', () => k.vma(k.mm, slot).shared);
-      const fault = yield* call(k, 'handle_mm_fault', () =>
-        handleFault(k, slot, page, shared, readpageInline),
-      );
+      const fault = yield* loop(k, 'handle_mm_fault', function* () {
+        const fault = yield* handleFault(k, slot, page, shared, readpageInline);
+        return fault === 'retry' ? AGAIN : fault;
+      });
       return fault !== 'sigbus';
     },
   };
@@ -145,18 +146,22 @@ export function* pinUserPages(k: Kernel, buffer: MappedBuffer, write: boolean): 
   const pins: Pin[] = [];
   for (let done = 0; done < length; ) {
     const { page, at } = placeOf(buffer, done);
-    const pin = yield* step(k, 'follow_page_mask', () => followPage(k, slot, page, write));
-    if (typeof pin !== 'string') {
-      pins.push(pin);
-      done += PAGE_SIZE - at;
-      continue;
-    }
-    const fault = yield* call(k, 'faultin_page', () =>
-      handleFault(k, slot, page, pin === 'write', readpageInline),
-    );
-    if (fault === 'sigbus') return err('EFAULT');
+    const pin = yield* loop(k, '__get_user_pages', () => pinPage(k, slot, page, write));
+    if (pin === null) return err('EFAULT');
+    pins.push(pin);
+    done += PAGE_SIZE - at;
   }
   return pins;
+}
+
+/** One page, or null for EFAULT. One turn of a loop. */
+function* pinPage(k: Kernel, slot: number, page: number, write: boolean): Op<Pin | null | typeof AGAIN> {
+  const pin = yield* step(k, 'follow_page_mask', () => followPage(k, slot, page, write));
+  if (typeof pin !== 'string') return pin;
+  const fault = yield* call(k, 'faultin_page', () =>
+    handleFault(k, slot, page, pin === 'write', readpageInline),
+  );
+  return fault === 'sigbus' ? null : AGAIN;
 }
 
 /** Inside a step: the bytes of a pinned source. */

@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function designFile(hooks: string, id = 'mine'): string {
   const file = join(folder, `mine-${++count}.mjs`);
-  const names = 'call, defineDesign, err, folioLock, lock, mkwriteConvert, pageMkwrite, step';
+  const names = 'call, defineDesign, err, folioLock, iRwsem, lock, mkwriteConvert, pageMkwrite, step';
   const head = `import { ${names} } from ${JSON.stringify(DESIGNS)};`;
   const rest = `summary: 's', source: 'here', promises: [], locks: [], unmodelled: [], hooks: {\n${hooks}\n} });\n`;
   writeFileSync(file, `${head}\nexport const mine = defineDesign(mkwriteConvert, { id: '${id}', ${rest}`);
@@ -48,6 +48,13 @@ describe('a mistake in a design file', () => {
       `${MKWRITE} { let n = 0; for (const i of [1, 2]) yield* step(k, 'x', () => { n += i; k.inode(vma.ino).size = n; }); ${REST} }`,
       /\.mjs: .*capture constants only/,
     ],
+    [
+      'a lock is asked for with something else than a number',
+      `${MKWRITE} { yield* lock(k, iRwsem(vma)); ${REST} }`,
+      /\.mjs:3:\d+: i_rwsem: a number of an inode, an mm or a page is no object/,
+    ],
+    ['mmap answers a bare errno', `*mmap() { return 'EAGAIN'; }`, /\.mjs: hook mmap answers "EAGAIN"/],
+    ['write_begin forgets its answer', '*writeBegin() {}', /\.mjs: hook writeBegin answers undefined/],
     ['a hook is no generator', `pageMkwrite() { return 'locked'; }`, /\.mjs: ext4_page_mkwrite is no op/],
     [
       'a hook answers nonsense',

@@ -5,7 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../src/cli/errors.ts';
 import { readImageFile } from '../../src/cli/images.ts';
+import { ImageStore } from '../../src/cli/kernel/images.ts';
 import { scriptOfRecording } from '../../src/cli/kernel/record.ts';
 import { BUNDLED_RECORDINGS, recordingFiles } from '../../src/cli/kernel/recordingFiles.ts';
 import { runLinear } from '../../src/compare/emulate.ts';
@@ -28,4 +30,8 @@ describe('mkwrite-convert does what the kernel did', () => {
     const differences = compareWithRecording(recording, run).map(formatDifference);
     expect(differences.slice(0, 5)).toEqual([]);
   });
+});
+
+it('a recording whose image is not there is bad input', () => {
+  expect(() => new ImageStore().path({ file: 'none.img' }, '/tmp/some.json')).toThrow(UsageError);
 });

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { countText, explore, reachText, verdictText } from '../../src/explore/explore.ts';
 import { formatSchedule } from '../../src/explore/schedule.ts';
 import { folioLock, lock, tryLock, unlock } from '../../src/locks/lock.ts';
-import { step } from '../../src/task.ts';
-import { invariant, type Program, toy } from './toy.ts';
+import { Machine } from '../../src/sched/machine.ts';
+import { AGAIN, loop, step } from '../../src/task.ts';
+import { invariant, type Program, specsOf, toy, toyKernel } from './toy.ts';
 
 const racy: Program = function* (k) {
   const seen = yield* step(k, 'load', () => k.inode(20).nlink);
@@ -108,6 +109,59 @@ describe('a task that spins', () => {
       reach: { complete: false },
     });
     expect(verdictText(answer)).toMatch(/, CPU1 at 'try folio_lock\(12:1\)' for ever$/);
+  });
+
+  /** The same, with turns that remember nothing. */
+  const turns: Program = function* (k) {
+    yield* loop(k, 'turn', function* () {
+      const got = yield* tryLock(k, folioLock(12, 1));
+      if (got) yield* unlock(k, folioLock(12, 1));
+      return got || AGAIN;
+    });
+  };
+  const holder = (gives: boolean): Program =>
+    function* (k) {
+      yield* lock(k, folioLock(12, 1));
+      yield* step(k, 'work', () => {});
+      if (gives) yield* unlock(k, folioLock(12, 1));
+    };
+
+  test.each([false, true])(
+    'in a loop has few states, and an end as long as the lock is let go; reduced: %s',
+    (reduce) => {
+      const answer = explore(toy([holder(true), turns]), { reduce });
+      expect(answer).toMatchObject({
+        verdict: 'holds',
+        endless: null,
+        deadlocks: 0,
+        reach: { schedules: null },
+      });
+      expect(answer.reach.states).toBeLessThan(20);
+      expect(verdictText(answer)).toMatch(/endlessly many schedules\)$/);
+    },
+  );
+
+  test('in a loop for a lock that nobody gives back does not hold', () => {
+    const answer = explore(toy([holder(false), turns]));
+    expect(answer).toMatchObject({
+      verdict: 'inconclusive',
+      endless: "CPU1 at 'try folio_lock(12:1)'",
+      reach: { complete: true },
+    });
+  });
+
+  test('comes round in the machine', () => {
+    const { k } = toyKernel();
+    const program: Program = function* (k) {
+      yield* loop(k, 'turn', function* () {
+        const count = yield* step(k, 'count', () => ++k.inode(20).nlink);
+        return count < 3 ? AGAIN : count;
+      });
+    };
+    const machine = new Machine(k, specsOf([program]));
+    let steps = 0;
+    for (; !machine.allFinished; steps++) machine.resume(0);
+    expect([steps, k.inode(20).nlink]).toEqual([3, 3]);
   });
 
   test('and the sampling', () => {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { ImageSpec, MkfsSpec } from '../../scenario/image.ts';
+import { UsageError } from '../errors.ts';
 
 const UUID = '00112233-4455-6677-8899-aabbccddeeff';
 /** Seconds since 1970: when every image was made. */
@@ -103,11 +104,14 @@ export class ImageStore {
   readonly #made = new Map<string, string>();
   #folder: string | undefined;
 
-  /** @param besides  the scenario or recording that names the image */
+  /**
+   * @param besides  the scenario or recording that names the image
+   * @throws UsageError when it names a file that is not there
+   */
   path(spec: ImageSpec, besides: string): string {
     if ('file' in spec) {
       const file = resolve(dirname(besides), spec.file);
-      if (!existsSync(file)) throw new Error(`${besides}: no image ${file}`);
+      if (!existsSync(file)) throw new UsageError(`${besides}: no image ${file}`);
       return file;
     }
     const key = JSON.stringify(spec.mkfs);
