@@ -386,14 +386,20 @@ export class Bytes {
     return part;
   }
 
-  /** A new value with `source` laid over this one at `at`; the length stays. */
-  splice(at: number, source: Bytes | Uint8Array): Bytes {
-    const src = source instanceof Bytes ? source.#view() : source;
-    this.#range(at, src.length);
-    if (src.length === 0) return this;
-    const next = this.#successor(at, at + src.length);
-    next.#u8.set(src, at);
-    if (this.#digested) this.#digestOf(next, at, at + src.length);
+  /** A new value with `source[from..to)` laid over this one at `at`; the length stays. */
+  splice(at: number, source: Bytes | Uint8Array, from = 0, to: number = source.length): Bytes {
+    if (source instanceof Bytes) source.#range(from, to - from);
+    const src = source instanceof Bytes ? source.#around(from, to) : source;
+    const end = at + to - from;
+    this.#range(at, to - from);
+    if (end <= at) return this;
+    const next = this.#successor(at, end);
+    const u8 = next.#u8;
+    if (from === 0 && to === src.length) u8.set(src, at);
+    else if (source instanceof Bytes && source.#store === next.#store) u8.set(src.subarray(from, to), at);
+    // Other memory, and little of it: less than a view costs.
+    else for (let i = from, past = at - from; i < to; i++) u8[i + past] = src[i]!;
+    if (this.#digested) this.#digestOf(next, at, end);
     return next;
   }
 
