@@ -117,6 +117,7 @@ export class RecordingWorld implements World {
   readonly #records = TABLE_NAMES.map(() => new Map<number, Map<number, Record_>>());
   /** Of the rows of published states. */
   readonly #keys = new WeakMap<Rows, Keys>();
+  readonly #digests: KnownDigests = new WeakMap();
   #watch: Set<TableName> | null = null;
 
   /** The open step, or the one before; steps are numbered from 1. */
@@ -292,38 +293,77 @@ export class RecordingWorld implements World {
   }
 
   digest(): string {
-    return digestOf(this.#root as Snapshot);
+    return digestOf(this.#root as Snapshot, this.#digests);
   }
 }
 
-/** The digest of a snapshot: what `FlatWorld` keeps up to date word by word. */
-export function digestOf(state: Snapshot): string {
+/** Two 32-bit halves of a digest. */
+type Halves = readonly [number, number];
+
+const NO_DIGEST: Halves = [0, 0];
+
+/** Digests of frozen tables and rows, and whose they are: an object may stand in two places. */
+type KnownDigests = WeakMap<object, { readonly of: string; readonly halves: Halves }>;
+
+/**
+ * The digest of a snapshot: what `FlatWorld` keeps up to date word by word.
+ * @param known  for states that share their tables and rows, which are frozen
+ */
+export function digestOf(state: Snapshot, known?: KnownDigests): string {
+  const all = sum(TABLE_NAMES, (table) => {
+    const rows = state[table];
+    if (rows === undefined) return NO_DIGEST;
+    return remembered(known, rows, table, () =>
+      sum(Object.entries(rows), ([key, row]) =>
+        remembered(known, row, `${table} ${key}`, () => rowDigest(table, key, row)),
+      ),
+    );
+  });
+  return hex64(...all);
+}
+
+function sum<T>(parts: readonly T[], digest: (part: T) => Halves): Halves {
   let z1 = 0;
   let z2 = 0;
-  for (const table of TABLE_NAMES) {
-    const index = tableIndex[table];
-    for (const [key, row] of Object.entries(state[table] ?? {})) {
-      const [a = 0, b = 0] = key.split(',').map(Number);
-      let word = 0;
-      for (const [field, { kind }] of Object.entries(fieldsOf(table))) {
-        const v = row[field] ?? defaultOf(kind);
-        const add = (lo: number, hi: number): void => {
-          const salt = saltOf(index, a, b, word++);
-          z1 = (z1 + mix1(salt, lo)) | 0;
-          z2 = (z2 + mix2(salt, hi)) | 0;
-        };
-        if (kind === 'u53') {
-          add((v as number) | 0, (v as number) | 0);
-          const high = Math.floor((v as number) / 0x1_0000_0000);
-          add(high, high);
-        } else if (v === null) add(0, 0);
-        else if (v instanceof Bytes) add(v.lo || 1, v.hi || 1);
-        else if (typeof v === 'object') add(...valueDigest(v));
-        else add(Number(v), Number(v));
-      }
-    }
+  for (const part of parts) {
+    const [d1, d2] = digest(part);
+    z1 = (z1 + d1) | 0;
+    z2 = (z2 + d2) | 0;
   }
-  return hex64(z1, z2);
+  return [z1, z2];
+}
+
+function remembered(known: KnownDigests | undefined, what: object, of: string, digest: () => Halves): Halves {
+  const found = known?.get(what);
+  if (found?.of === of) return found.halves;
+  const halves = digest();
+  known?.set(what, { of, halves });
+  return halves;
+}
+
+function rowDigest(table: TableName, key: string, row: Readonly<Record<string, FieldValue>>): Halves {
+  const index = tableIndex[table];
+  const [a = 0, b = 0] = key.split(',').map(Number);
+  let z1 = 0;
+  let z2 = 0;
+  let word = 0;
+  const add = (lo: number, hi: number): void => {
+    const salt = saltOf(index, a, b, word++);
+    z1 = (z1 + mix1(salt, lo)) | 0;
+    z2 = (z2 + mix2(salt, hi)) | 0;
+  };
+  for (const [field, { kind }] of Object.entries<FieldSpecs[string]>(fieldsOf(table))) {
+    const v = row[field] ?? defaultOf(kind);
+    if (kind === 'u53') {
+      add((v as number) | 0, (v as number) | 0);
+      const high = Math.floor((v as number) / 0x1_0000_0000);
+      add(high, high);
+    } else if (v === null) add(0, 0);
+    else if (v instanceof Bytes) add(v.lo || 1, v.hi || 1);
+    else if (typeof v === 'object') add(...valueDigest(v));
+    else add(Number(v), Number(v));
+  }
+  return [z1, z2];
 }
 
 /** Drops records at their defaults, so that a tree and a flat state compare as data. */
