@@ -26,6 +26,17 @@ const mixHi = (index: number, word: number): number => {
   return h ^ (h >>> 16);
 };
 
+/** Two hex digits of each byte, as characters; and back: the value of a digit's character, −1 for any other. */
+const DIGITS: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
+  const [high, low] = byte.toString(16).padStart(2, '0');
+  return high!.charCodeAt(0) | (low!.charCodeAt(0) << 8);
+});
+const VALUES: Int8Array = Int8Array.from({ length: 128 }, (_, char) => {
+  const digit = String.fromCharCode(char);
+  return /[0-9a-fA-F]/.test(digit) ? Number.parseInt(digit, 16) : -1;
+});
+const ASCII = new TextDecoder();
+
 const wordAt = (u8: Uint8Array, at: number): number =>
   u8[at]! | ((u8[at + 1] ?? 0) << 8) | ((u8[at + 2] ?? 0) << 16) | ((u8[at + 3] ?? 0) << 24);
 
@@ -273,9 +284,14 @@ export class Bytes {
 
   /** @throws RangeError when `hex` is not an even number of hex digits. */
   static fromHex(hex: string): Bytes {
-    if (hex.length % 2 !== 0 || /[^0-9a-fA-F]/.test(hex)) throw new RangeError(`not a hex string: ${hex}`);
-    const u8 = new Uint8Array(hex.length / 2);
-    for (let i = 0; i < u8.length; i++) u8[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+    const u8 = new Uint8Array(hex.length >> 1);
+    let wrong = hex.length & 1;
+    for (let i = 0; i < u8.length; i++) {
+      const byte = ((VALUES[hex.charCodeAt(2 * i)] ?? -1) << 4) | (VALUES[hex.charCodeAt(2 * i + 1)] ?? -1);
+      u8[i] = byte;
+      wrong |= byte >>> 8;
+    }
+    if (wrong !== 0) throw new RangeError(`not a hex string: ${hex}`);
     return new Bytes(u8);
   }
 
@@ -370,14 +386,20 @@ export class Bytes {
     return part;
   }
 
-  /** A new value with `source` laid over this one at `at`; the length stays. */
-  splice(at: number, source: Bytes | Uint8Array): Bytes {
-    const src = source instanceof Bytes ? source.#view() : source;
-    this.#range(at, src.length);
-    if (src.length === 0) return this;
-    const next = this.#successor(at, at + src.length);
-    next.#u8.set(src, at);
-    if (this.#digested) this.#digestOf(next, at, at + src.length);
+  /** A new value with `source[from..to)` laid over this one at `at`; the length stays. */
+  splice(at: number, source: Bytes | Uint8Array, from = 0, to: number = source.length): Bytes {
+    if (source instanceof Bytes) source.#range(from, to - from);
+    const src = source instanceof Bytes ? source.#around(from, to) : source;
+    const end = at + to - from;
+    this.#range(at, to - from);
+    if (end <= at) return this;
+    const next = this.#successor(at, end);
+    const u8 = next.#u8;
+    if (from === 0 && to === src.length) u8.set(src, at);
+    else if (source instanceof Bytes && source.#store === next.#store) u8.set(src.subarray(from, to), at);
+    // Other memory, and little of it: less than a view costs.
+    else for (let i = from, past = at - from; i < to; i++) u8[i + past] = src[i]!;
+    if (this.#digested) this.#digestOf(next, at, end);
     return next;
   }
 
@@ -542,9 +564,15 @@ export class Bytes {
   }
 
   toHex(): string {
-    let hex = '';
-    for (const byte of this.#view()) hex += byte.toString(16).padStart(2, '0');
-    return hex;
+    const u8 = this.#view();
+    // Added up digit by digit, a string of a file's bytes is a million little ones.
+    const digits = new Uint8Array(u8.length * 2);
+    for (let i = 0; i < u8.length; i++) {
+      const pair = DIGITS[u8[i]!]!;
+      digits[2 * i] = pair;
+      digits[2 * i + 1] = pair >>> 8;
+    }
+    return ASCII.decode(digits);
   }
 
   /** Latin-1 text; what a test or a message prints. */

@@ -8,21 +8,21 @@ const SHORTEST_RUN = 8;
 
 export function packHex(hex: string): string {
   const parts: string[] = [];
-  let plain = '';
+  let plain = 0;
   for (let at = 0; at < hex.length; ) {
-    const byte = hex.slice(at, at + 2);
+    const high = hex.charCodeAt(at);
+    const low = hex.charCodeAt(at + 1);
     let end = at + 2;
-    while (end < hex.length && hex.startsWith(byte, end)) end += 2;
+    while (end < hex.length && hex.charCodeAt(end) === high && hex.charCodeAt(end + 1) === low) end += 2;
     const count = (end - at) / 2;
-    if (count < SHORTEST_RUN) plain += hex.slice(at, end);
-    else {
-      if (plain !== '') parts.push(plain);
-      plain = '';
-      parts.push(`${byte}*${count}`);
+    if (count >= SHORTEST_RUN) {
+      if (plain < at) parts.push(hex.slice(plain, at));
+      parts.push(`${hex.slice(at, at + 2)}*${count}`);
+      plain = end;
     }
     at = end;
   }
-  if (plain !== '') parts.push(plain);
+  if (plain < hex.length) parts.push(hex.slice(plain));
   return parts.join(' ');
 }
 

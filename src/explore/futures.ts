@@ -33,8 +33,10 @@ class Touched {
 
   room(words: number): void {
     if (words <= this.reads.length) return;
+    // A power of two, whatever the length was: sets that join each other in turn must not outgrow each other.
+    const length = 1 << (32 - Math.clz32(words - 1));
     for (const kind of ['reads', 'writes', 'adds'] as const) {
-      const bigger = new Uint32Array(Math.max(words, this[kind].length * 2));
+      const bigger = new Uint32Array(length);
       bigger.set(this[kind]);
       this[kind] = bigger;
     }

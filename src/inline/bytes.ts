@@ -176,22 +176,29 @@ export function readInlineData(raw: Bytes, place: InlinePlace, lengthBytes: numb
 }
 
 /**
- * Lays `data` over the file bytes from `pos`, split between i_block and the value. Grows nothing.
+ * Lays `data[from..to)` over the file bytes from `pos`, split between i_block and the value. Grows nothing.
  * @throws RangeError when not inline or past inlineSize: the kernel has BUG_ONs there, which the op layer reports
  *         before calling
  * @source fs/ext4/inline.c ext4_write_inline_data
  */
-export function writeInlineData(raw: Bytes, place: InlinePlace, pos: number, data: Bytes): Bytes {
-  const end = pos + data.length;
+export function writeInlineData(
+  raw: Bytes,
+  place: InlinePlace,
+  pos: number,
+  data: Bytes,
+  from = 0,
+  to: number = data.length,
+): Bytes {
+  const end = pos + to - from;
   if (place.inlineOff === 0) throw new RangeError('write to an inode that is not inline');
   if (pos < 0 || end > place.inlineSize) {
     throw new RangeError(`write ${pos}..${end} of ${place.inlineSize} inline bytes`);
   }
-  if (end <= MIN_INLINE_DATA_SIZE) return raw.splice(I_BLOCK_AT + pos, data);
+  if (end <= MIN_INLINE_DATA_SIZE) return raw.splice(I_BLOCK_AT + pos, data, from, to);
   const valueAt = valueAtOf(raw, place);
-  if (pos >= MIN_INLINE_DATA_SIZE) return raw.splice(valueAt + pos - MIN_INLINE_DATA_SIZE, data);
-  const head = MIN_INLINE_DATA_SIZE - pos;
-  return raw.splice(I_BLOCK_AT + pos, data.slice(0, head)).splice(valueAt, data.slice(head));
+  if (pos >= MIN_INLINE_DATA_SIZE) return raw.splice(valueAt + pos - MIN_INLINE_DATA_SIZE, data, from, to);
+  const split = from + MIN_INLINE_DATA_SIZE - pos;
+  return raw.splice(I_BLOCK_AT + pos, data, from, split).splice(valueAt, data, split, to);
 }
 
 /**

@@ -68,16 +68,23 @@ export function assertXattrSem(k: Kernel, ino: number): void {
 }
 
 /**
- * Inside a step, under xattr_sem exclusive, with a handle.
+ * Inside a step, under xattr_sem exclusive, with a handle: lays `data[from..to)` over the file from `pos`.
  * @source fs/ext4/inline.c ext4_write_inline_data
  */
-export function writeInlineData(k: Kernel, ino: number, pos: number, data: Bytes): void {
+export function writeInlineData(
+  k: Kernel,
+  ino: number,
+  pos: number,
+  data: Bytes,
+  from = 0,
+  to: number = data.length,
+): void {
   if (k.sb.shutdown) return;
   assertXattrSem(k, ino);
   const place = placeOf(k, ino);
   if (k.bugOn('write-inline-no-off', place.inlineOff === 0)) return;
-  if (k.bugOn('write-inline-beyond', pos + data.length > place.inlineSize)) return;
-  setRawInode(k, ino, raw.writeInlineData(rawInode(k, ino), place, pos, data));
+  if (k.bugOn('write-inline-beyond', pos + to - from > place.inlineSize)) return;
+  setRawInode(k, ino, raw.writeInlineData(rawInode(k, ino), place, pos, data, from, to));
 }
 
 /** Inside a step. @source fs/ext4/inline.c ext4_create_inline_data */
@@ -403,7 +410,7 @@ export function* writeInlineDataEnd(
       getInodeWriteAccess(k, ino);
       // ext4_write_inline_data asserts it before it copies, from a folio that need not be the first.
       if (k.bugOn('write-inline-beyond', pos + copied > k.inode(ino).inlineSize)) return false;
-      writeInlineData(k, ino, pos, folioData(k, ino, 0).slice(pos, pos + copied));
+      writeInlineData(k, ino, pos, folioData(k, ino, 0), pos, pos + copied);
       k.folio(ino, 0).uptodate = true;
       k.folio(ino, 0).dirty = false;
       return true;

@@ -13,7 +13,7 @@ export function maxBytes(k: Kernel): number {
 /** s_bitmap_maxbytes: what twelve blocks and three trees hold. @source fs/ext4/super.c ext4_max_bitmap_size */
 export function bitmapMaxBytes(k: Kernel): number {
   const perBlock = k.blockSize / 4;
-  const blocks = 12 + perBlock + perBlock ** 2 + perBlock ** 3;
+  const blocks = 12 + perBlock * (1 + perBlock * (1 + perBlock));
   return Math.min(blocks, 2 ** 32 - 1) * k.blockSize;
 }
 

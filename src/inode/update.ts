@@ -94,18 +94,23 @@ function put32(u8: Uint8Array, at: number, v: number): void {
   put16(u8, at + 2, v >>> 16);
 }
 
+const get16 = (u8: Uint8Array, at: number): number => u8[at]! | (u8[at + 1]! << 8);
+const get32 = (u8: Uint8Array, at: number): number => (get16(u8, at) | (get16(u8, at + 2) << 16)) >>> 0;
+
 /** Nothing to fill in: what most writes to an inline file find. Says no for every inode that is not inline. */
 function isFilled(k: Kernel, ino: number, raw: Bytes): boolean {
   if (!hasInlineData(k, ino)) return false;
   const { mode, nlink, blocks, flags, fileAcl, disksize, extraIsize } = k.inode(ino);
-  return (
-    raw.u32(0x04) + raw.u32(0x6c) * 0x1_0000_0000 === disksize &&
-    raw.u32(0x20) === flags >>> 0 &&
-    raw.u16(0x00) === mode &&
-    raw.u16(0x1a) === nlink &&
-    raw.u32(0x1c) === blocks &&
-    raw.u32(0x68) === fileAcl >>> 0 &&
-    raw.u16(0x80) === extraIsize
+  // None of these is the checksum, which may be owed still.
+  return raw.glance(
+    (u8) =>
+      get32(u8, 0x04) + get32(u8, 0x6c) * 0x1_0000_0000 === disksize &&
+      get32(u8, 0x20) === flags >>> 0 &&
+      get16(u8, 0x00) === mode &&
+      get16(u8, 0x1a) === nlink &&
+      get32(u8, 0x1c) === blocks &&
+      get32(u8, 0x68) === fileAcl >>> 0 &&
+      get16(u8, 0x80) === extraIsize,
   );
 }
 

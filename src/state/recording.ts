@@ -14,47 +14,80 @@ import type { Snapshot, World } from './world.ts';
 enablePatches();
 
 type Row = Record<string, FieldValue>;
-type Tree = { [table: string]: { [key: string]: Row } };
+type Rows = { [key: string]: Row };
+type Tree = { [table: string]: Rows };
 
-interface DraftRecord {
+/** The facade of a row, and what the open step did with it. */
+class Record_ {
   readonly w: RecordingWorld;
   readonly table: TableName;
   readonly key: string;
+  readonly a: number;
+  readonly b: number;
+  /** The step that looked at it or wrote it last. */
+  step = 0;
+  /** By field: the step that read it last. */
+  readonly seen: Int32Array;
+  /** What the open step wrote, in the order of the first writes; null: nothing. */
+  written: Row | null = null;
+
+  constructor(w: RecordingWorld, table: TableName, a: number, b: number) {
+    this.w = w;
+    this.table = table;
+    this.key = keyOf(table, a, b);
+    this.a = a;
+    this.b = b;
+    this.seen = new Int32Array(FIELDS[tableIndex[table]]!.length);
+  }
 }
 
-const makeClass = (
-  fields: FieldSpecs,
-): (new (
-  w: RecordingWorld,
-  table: TableName,
-  key: string,
-) => DraftRecord) => {
-  class Record_ implements DraftRecord {
-    readonly w: RecordingWorld;
-    readonly table: TableName;
-    readonly key: string;
-    constructor(w: RecordingWorld, table: TableName, key: string) {
-      this.w = w;
-      this.table = table;
-      this.key = key;
-    }
-  }
-  for (const [name, { kind }] of Object.entries(fields)) {
+/** Name and default of each field, by table. */
+const FIELDS: readonly (readonly (readonly [name: string, fallback: FieldValue])[])[] = TABLE_NAMES.map(
+  (table) =>
+    Object.entries<FieldSpecs[string]>(fieldsOf(table)).map(([name, { kind }]) => [name, defaultOf(kind)]),
+);
+
+const makeClass = (fields: FieldSpecs): typeof Record_ => {
+  class Facade extends Record_ {}
+  Object.entries(fields).forEach(([name, { kind }], i) => {
     const fallback = defaultOf(kind);
-    Object.defineProperty(Record_.prototype, name, {
+    Object.defineProperty(Facade.prototype, name, {
       enumerable: true,
-      get(this: DraftRecord) {
-        return this.w.read(this.table, this.key, name, fallback);
+      get(this: Record_) {
+        return this.w.read(this, i, name, fallback);
       },
-      set(this: DraftRecord, v: FieldValue) {
-        this.w.write(this.table, this.key, name, kind === 'int' ? (v as number) | 0 : v, fields);
+      set(this: Record_, v: FieldValue) {
+        this.w.write(this, name, kind === 'int' ? (v as number) | 0 : v);
       },
     });
-  }
-  return Record_;
+  });
+  return Facade;
 };
 
 const CLASSES = TABLE_NAMES.map((name) => makeClass(fieldsOf(name)));
+
+/** The keys of a table's rows, sorted. */
+class Keys {
+  readonly first: number[] = [];
+  readonly second = new Map<number, number[]>();
+
+  constructor(rows: Rows, added: readonly Record_[]) {
+    const all = Object.keys(rows).map((key) => key.split(',').map(Number));
+    for (const { a, b } of added) all.push([a, b]);
+    for (const [a = 0, b = 0] of all) {
+      const list = this.second.get(a);
+      if (list !== undefined) list.push(b);
+      else {
+        this.second.set(a, [b]);
+        this.first.push(a);
+      }
+    }
+    this.first.sort((x, y) => x - y);
+    for (const list of this.second.values()) list.sort((x, y) => x - y);
+  }
+}
+
+const NO_ROWS: Rows = {};
 
 /** A field that a step read or wrote. */
 export interface Access {
@@ -81,9 +114,21 @@ export interface RecordedStep<T> {
 
 export class RecordingWorld implements World {
   #root: Tree;
-  #draft: Tree | null = null;
-  #reads = new Map<string, Access>();
-  readonly #records = TABLE_NAMES.map(() => new Map<string, DraftRecord>());
+  readonly #records = TABLE_NAMES.map(() => new Map<number, Map<number, Record_>>());
+  /** Of the rows of published states. */
+  readonly #keys = new WeakMap<Rows, Keys>();
+  readonly #digests: KnownDigests = new WeakMap();
+  #watch: Set<TableName> | null = null;
+
+  /** The open step, or the one before; steps are numbered from 1. */
+  #step = 0;
+  #isOpen = false;
+  #reads: Access[] = [];
+  /** Records and tables in the order in which the open step came to them first. */
+  #near: (Record_ | TableName)[] = [];
+  /** Records that it wrote, in the order of the first writes; those among them that are no rows yet. */
+  #written: Record_[] = [];
+  #added: Record_[] = [];
 
   constructor(start: Snapshot = {}) {
     // Freezes the start as well: a write past a step then throws at the culprit's line.
@@ -96,29 +141,67 @@ export class RecordingWorld implements World {
     return this.#root as Snapshot;
   }
 
-  /** Runs `body` as one atomic step over a draft and commits it. */
+  /**
+   * Runs `body` as one atomic step and commits what it wrote. Only then is there a draft: a look at a record through one
+   * would make drafts of it and of its table.
+   */
   step<T>(body: () => T): RecordedStep<T> {
-    if (this.#draft !== null) throw new Error('a step was opened inside a step');
+    if (this.#isOpen) throw new Error('a step was opened inside a step');
     const before = this.#root;
-    this.#reads = new Map();
-    let result: { value: T } | undefined;
+    this.#isOpen = true;
+    this.#step++;
+    this.#reads = [];
     try {
-      const [after, patches, inverse] = produceWithPatches(before, (draft) => {
-        this.#draft = draft;
-        result = { value: body() };
-      });
+      const value = body();
+      const [after, patches, inverse] =
+        this.#written.length === 0
+          ? [before, [], []]
+          : produceWithPatches(before, (draft) => this.#lay(draft));
       this.#root = after;
+      this.#keepKeys(before, after);
       return {
-        value: result!.value,
+        value,
         before: before as Snapshot,
         after: after as Snapshot,
         patches,
         inverse,
-        reads: [...this.#reads.values()],
+        reads: this.#reads,
         changes: changesOf(before, after, patches),
       };
     } finally {
-      this.#draft = null;
+      this.#isOpen = false;
+      for (const record of this.#written) record.written = null;
+      this.#near = [];
+      this.#written = [];
+      this.#added = [];
+    }
+  }
+
+  /** Lays down what the step wrote. Patches come in the order in which drafts are made: that of the step. */
+  #lay(draft: Tree): void {
+    const tables = new Set<TableName>(this.#written.map(({ table }) => table));
+    for (const near of this.#near) {
+      if (typeof near === 'string') {
+        if (tables.has(near)) void draft[near];
+      } else if (tables.has(near.table)) {
+        const rows = draft[near.table];
+        if (near.written !== null) void rows?.[near.key];
+      }
+    }
+    for (const { table, key, written } of this.#written) {
+      const rows = (draft[table] ??= {});
+      const row = rows[key];
+      if (row === undefined) rows[key] = { ...Object.fromEntries(FIELDS[tableIndex[table]]!), ...written };
+      else Object.assign(row, written);
+    }
+  }
+
+  /** A table that got no row has the keys that it had. */
+  #keepKeys(before: Tree, after: Tree): void {
+    for (const { table } of this.#written) {
+      const keys = this.#keys.get(before[table] ?? NO_ROWS);
+      if (keys !== undefined && !this.#added.some((each) => each.table === table))
+        this.#keys.set(after[table]!, keys);
     }
   }
 
@@ -138,106 +221,149 @@ export class RecordingWorld implements World {
     }
   }
 
-  #watch: Set<TableName> | null = null;
-
   rec<T extends TableName>(table: T, a: number, b: number): Rec<T> {
-    const index = tableIndex[table];
-    const key = keyOf(table, a, b);
-    const map = this.#records[index]!;
-    let record = map.get(key);
-    if (record === undefined) map.set(key, (record = new CLASSES[index]!(this, table, key)));
-    return record as unknown as Rec<T>;
+    return this.recAt(tableIndex[table], a, b) as Rec<T>;
   }
 
   recAt(table: number, a: number, b: number): unknown {
-    return this.rec(TABLE_NAMES[table]!, a, b);
+    const rows = this.#records[table]!;
+    let row = rows.get(a);
+    if (row === undefined) rows.set(a, (row = new Map()));
+    let record = row.get(b);
+    if (record === undefined) row.set(b, (record = new CLASSES[table]!(this, TABLE_NAMES[table]!, a, b)));
+    return record;
   }
 
-  read(table: TableName, key: string, field: string, fallback: FieldValue): FieldValue {
-    if (this.#draft !== null) {
-      const name = `${table}/${key}/${field}`;
-      if (!this.#reads.has(name)) this.#reads.set(name, { table, key, field });
+  #touch(record: Record_): void {
+    if (record.step === this.#step) return;
+    record.step = this.#step;
+    this.#near.push(record);
+  }
+
+  /** For the facade. @param at  which field it is */
+  read(record: Record_, at: number, field: string, fallback: FieldValue): FieldValue {
+    const { table, key, seen } = record;
+    if (this.#isOpen) {
+      this.#touch(record);
+      if (seen[at] !== this.#step) {
+        seen[at] = this.#step;
+        this.#reads.push({ table, key, field });
+      }
     }
     this.#watch?.add(table);
-    const found = (this.#draft ?? this.#root)[table]?.[key]?.[field];
-    if (found === undefined) return fallback;
-    // A list in a draft would itself be a draft that dies with the step: hand out the frozen original.
-    return found !== null && typeof found === 'object' && !(found instanceof Bytes)
-      ? (this.#plain.get(`${table}/${key}/${field}`) ?? this.#root[table]?.[key]?.[field] ?? fallback)
-      : found;
+    const written = record.written?.[field];
+    if (written !== undefined) return written;
+    const found = this.#root[table]?.[key]?.[field];
+    return found === undefined ? fallback : found;
   }
 
-  readonly #plain = new Map<string, FieldValue>();
-
-  write(table: TableName, key: string, field: string, v: FieldValue, fields: FieldSpecs): void {
-    const draft = this.#draft;
-    if (draft === null) throw new Error(`${table} ${key}: ${field} was written outside a step`);
+  /** For the facade. */
+  write(record: Record_, field: string, v: FieldValue): void {
+    const { table, key } = record;
+    if (!this.#isOpen) throw new Error(`${table} ${key}: ${field} was written outside a step`);
     if (v instanceof Uint8Array) throw new Error(`${table} ${key}: ${field} must be a Bytes value`);
-    const rows = (draft[table] ??= {});
-    let row = rows[key];
-    if (row === undefined) {
-      row = {};
-      for (const [name, { kind }] of Object.entries(fields)) row[name] = defaultOf(kind);
-      rows[key] = row;
-      row = rows[key]!;
+    this.#touch(record);
+    const row = this.#root[table]?.[key];
+    if (row !== undefined && record.written?.[field] === undefined && Object.is(row[field], v)) return;
+    if (record.written === null) {
+      record.written = {};
+      this.#written.push(record);
+      if (row === undefined) this.#added.push(record);
     }
-    const path = `${table}/${key}/${field}`;
-    if (v !== null && typeof v === 'object' && !(v instanceof Bytes)) this.#plain.set(path, deepFreeze(v));
-    else this.#plain.delete(path);
-    row[field] = v;
+    record.written[field] = deepFreeze(v);
+  }
+
+  #keysOf(table: TableName): Keys {
+    this.#watch?.add(table);
+    if (this.#isOpen) this.#near.push(table);
+    const rows = this.#root[table] ?? NO_ROWS;
+    const added = this.#added.filter((record) => record.table === table);
+    if (added.length > 0) return new Keys(rows, added);
+    let keys = this.#keys.get(rows);
+    if (keys === undefined) this.#keys.set(rows, (keys = new Keys(rows, [])));
+    return keys;
   }
 
   firstKeys(table: TableName): readonly number[] {
-    this.#watch?.add(table);
-    const keys = new Set<number>();
-    for (const key of Object.keys((this.#draft ?? this.#root)[table] ?? {}))
-      keys.add(Number(key.split(',')[0]));
-    return [...keys].sort((x, y) => x - y);
+    return this.#keysOf(table).first;
   }
 
   secondKeys(table: TableName, a: number): readonly number[] {
-    this.#watch?.add(table);
-    const keys: number[] = [];
-    for (const key of Object.keys((this.#draft ?? this.#root)[table] ?? {})) {
-      const [first, second = 0] = key.split(',').map(Number);
-      if (first === a) keys.push(second);
-    }
-    return keys.sort((x, y) => x - y);
+    return this.#keysOf(table).second.get(a) ?? [];
   }
 
   digest(): string {
-    return digestOf(this.#root as Snapshot);
+    return digestOf(this.#root as Snapshot, this.#digests);
   }
 }
 
-/** The digest of a snapshot: what `FlatWorld` keeps up to date word by word. */
-export function digestOf(state: Snapshot): string {
+/** Two 32-bit halves of a digest. */
+type Halves = readonly [number, number];
+
+const NO_DIGEST: Halves = [0, 0];
+
+/** Digests of frozen tables and rows, and whose they are: an object may stand in two places. */
+type KnownDigests = WeakMap<object, { readonly of: string; readonly halves: Halves }>;
+
+/**
+ * The digest of a snapshot: what `FlatWorld` keeps up to date word by word.
+ * @param known  for states that share their tables and rows, which are frozen
+ */
+export function digestOf(state: Snapshot, known?: KnownDigests): string {
+  const all = sum(TABLE_NAMES, (table) => {
+    const rows = state[table];
+    if (rows === undefined) return NO_DIGEST;
+    return remembered(known, rows, table, () =>
+      sum(Object.entries(rows), ([key, row]) =>
+        remembered(known, row, `${table} ${key}`, () => rowDigest(table, key, row)),
+      ),
+    );
+  });
+  return hex64(...all);
+}
+
+function sum<T>(parts: readonly T[], digest: (part: T) => Halves): Halves {
   let z1 = 0;
   let z2 = 0;
-  for (const table of TABLE_NAMES) {
-    const index = tableIndex[table];
-    for (const [key, row] of Object.entries(state[table] ?? {})) {
-      const [a = 0, b = 0] = key.split(',').map(Number);
-      let word = 0;
-      for (const [field, { kind }] of Object.entries(fieldsOf(table))) {
-        const v = row[field] ?? defaultOf(kind);
-        const add = (lo: number, hi: number): void => {
-          const salt = saltOf(index, a, b, word++);
-          z1 = (z1 + mix1(salt, lo)) | 0;
-          z2 = (z2 + mix2(salt, hi)) | 0;
-        };
-        if (kind === 'u53') {
-          add((v as number) | 0, (v as number) | 0);
-          const high = Math.floor((v as number) / 0x1_0000_0000);
-          add(high, high);
-        } else if (v === null) add(0, 0);
-        else if (v instanceof Bytes) add(v.lo || 1, v.hi || 1);
-        else if (typeof v === 'object') add(...valueDigest(v));
-        else add(Number(v), Number(v));
-      }
-    }
+  for (const part of parts) {
+    const [d1, d2] = digest(part);
+    z1 = (z1 + d1) | 0;
+    z2 = (z2 + d2) | 0;
   }
-  return hex64(z1, z2);
+  return [z1, z2];
+}
+
+function remembered(known: KnownDigests | undefined, what: object, of: string, digest: () => Halves): Halves {
+  const found = known?.get(what);
+  if (found?.of === of) return found.halves;
+  const halves = digest();
+  known?.set(what, { of, halves });
+  return halves;
+}
+
+function rowDigest(table: TableName, key: string, row: Readonly<Record<string, FieldValue>>): Halves {
+  const index = tableIndex[table];
+  const [a = 0, b = 0] = key.split(',').map(Number);
+  let z1 = 0;
+  let z2 = 0;
+  let word = 0;
+  const add = (lo: number, hi: number): void => {
+    const salt = saltOf(index, a, b, word++);
+    z1 = (z1 + mix1(salt, lo)) | 0;
+    z2 = (z2 + mix2(salt, hi)) | 0;
+  };
+  for (const [field, { kind }] of Object.entries<FieldSpecs[string]>(fieldsOf(table))) {
+    const v = row[field] ?? defaultOf(kind);
+    if (kind === 'u53') {
+      add((v as number) | 0, (v as number) | 0);
+      const high = Math.floor((v as number) / 0x1_0000_0000);
+      add(high, high);
+    } else if (v === null) add(0, 0);
+    else if (v instanceof Bytes) add(v.lo || 1, v.hi || 1);
+    else if (typeof v === 'object') add(...valueDigest(v));
+    else add(Number(v), Number(v));
+  }
+  return [z1, z2];
 }
 
 /** Drops records at their defaults, so that a tree and a flat state compare as data. */
@@ -262,10 +388,10 @@ function changesOf(before: Tree, after: Tree, patches: readonly Patch[]): FieldC
   }
   const changes: FieldChange[] = [];
   for (const [table, key] of touched.values()) {
-    for (const [field, { kind }] of Object.entries(fieldsOf(table))) {
-      const old = before[table]?.[key]?.[field] ?? defaultOf(kind);
-      const now = after[table]?.[key]?.[field] ?? defaultOf(kind);
-      if (old !== now) changes.push({ table, key, field, before: old, after: now });
+    const [old, now] = [before[table]?.[key], after[table]?.[key]];
+    for (const [field, fallback] of FIELDS[tableIndex[table]]!) {
+      const [was, is] = [old?.[field] ?? fallback, now?.[field] ?? fallback];
+      if (was !== is) changes.push({ table, key, field, before: was, after: is });
     }
   }
   return changes;

@@ -45,7 +45,7 @@ import { journalFolioBuffers, journalledCommitWrite, journalledZeroNew } from '.
 import { isThrottled, tryToWritebackInodesSb } from '../pagecache/throttle.ts';
 import { pagecacheIsizeExtended, zeroPartialBlocks } from '../pagecache/zero.ts';
 import { BH, TX_RUNNING } from '../state/tables.ts';
-import type { Op } from '../task.ts';
+import type { Op, Request } from '../task.ts';
 import { call, step } from '../task.ts';
 import { filemapFlush, retryAlloc, WHOLE_FILE } from '../writeback/writepages.ts';
 import { truncateFailedWrite } from './truncate.ts';
@@ -67,11 +67,12 @@ export function updateInodeSize(k: Kernel, ino: number, size: number): boolean {
  */
 export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number): Op<Result<WriteBegin>> {
   const index = pageOf(pos);
-  const fallBack = yield* askNonda(
+  const { answer: fallBack, low } = yield* askNonda(
     k,
     'ext4_nonda_switch',
     (nonda) => nonda() || k.inode(ino).verityInProgress,
   );
+  if (low) yield* waitForSpace(k);
   if (fallBack) return yield* nodelallocWriteBegin(k, ino, pos, len);
   let mode: WriteBegin['mode'] = 'plain';
   const may = yield* step(k, 'MAY_INLINE_DATA?', () => k.inode(ino).mayInline);
@@ -98,13 +99,17 @@ export function* daWriteBegin(k: Kernel, ino: number, pos: number, len: number):
 }
 
 /**
- * A decision that may ask whether delayed allocation is too risky now. Where there is a flusher and space is short, it is
- * waited for then; the answer is that of before.
+ * A decision that may ask whether delayed allocation is too risky now. `low`: there is a flusher, space is short, and
+ * the caller waits for it (`waitForSpace`); the answer is that of before.
  * @param decide  inside a step
  * @source fs/ext4/inode.c ext4_nonda_switch
  */
-function* askNonda<T>(k: Kernel, label: string, decide: (nonda: () => boolean) => T): Op<T> {
-  const { answer, low } = yield* step(k, label, () => {
+function askNonda<T>(
+  k: Kernel,
+  label: string,
+  decide: (nonda: () => boolean) => T,
+): Request<{ answer: T; low: boolean }> {
+  return step(k, label, () => {
     let low = false;
     const answer = decide(() => {
       low = isThrottled(k) && isMostlyPromised(k);
@@ -112,8 +117,10 @@ function* askNonda<T>(k: Kernel, label: string, decide: (nonda: () => boolean) =
     });
     return { answer, low };
   });
-  if (low) yield* call(k, 'try_to_writeback_inodes_sb', () => tryToWritebackInodesSb(k));
-  return answer;
+}
+
+function waitForSpace(k: Kernel): Request<void> {
+  return call(k, 'try_to_writeback_inodes_sb', () => tryToWritebackInodesSb(k));
 }
 
 /**
@@ -128,7 +135,8 @@ export function* beginInline(
 ): Op<Result<InlineBegin>> {
   for (let retries = 1; ; retries++) {
     const begun = yield* call(k, name, begin);
-    if (isErr(begun) && begun.errno === 'ENOSPC')
+    if (!isErr(begun)) return begun;
+    if (begun.errno === 'ENOSPC')
       yield* call(k, 'ext4_truncate_failed_write', () => truncateFailedWrite(k, ino, WHOLE_FILE));
     if (!(yield* retryAlloc(k, begun, retries))) return begun;
   }
@@ -370,10 +378,11 @@ export function* pageMkwrite(k: Kernel, vma: VmaView, index: number, prepare: Mk
 
 /** The block part of page_mkwrite. */
 export function* mkwriteBlocks(k: Kernel, ino: number, index: number): Op<VmFault> {
-  const way = yield* askNonda(k, 'delalloc?', (nonda) => {
+  const { answer: way, low } = yield* askNonda(k, 'delalloc?', (nonda) => {
     if (shouldJournalData(k, ino)) return 'journalled';
     return k.mount.delalloc && !nonda() ? 'delalloc' : 'nodelalloc';
   });
+  if (low) yield* waitForSpace(k);
   const delalloc = way === 'delalloc';
   if (way === 'nodelalloc') {
     const state = yield* allMapped(k, ino, index);

@@ -118,7 +118,8 @@ function* bufferedWrite(
 ): Op<Result<Written>> {
   yield* lock(k, iRwsem(ino));
   const start = append ? yield* step(k, 'generic_write_checks: O_APPEND', () => k.inode(ino).size) : pos;
-  let count = yield* writeChecks(k, ino, start, data.length);
+  const isBelow = start + data.length <= bitmapMaxBytes(k);
+  let count = isBelow ? data.length : yield* writeChecks(k, ino, start, data.length);
   if (!isErr(count)) {
     const within = bufferSlice(data, 0, count);
     const end = start + count;

@@ -16,7 +16,7 @@ type Step =
   | { kind: 'put16'; of: number; at: number; value: number }
   | { kind: 'edit'; of: number; from: number; to: number; byte: number | null }
   | { kind: 'slice'; of: number; from: number; to: number }
-  | { kind: 'lay'; of: number; source: number; at: number }
+  | { kind: 'lay'; of: number; source: number; at: number; skip: number }
   | { kind: 'sum'; of: number; lo: number; hi: number | null }
   | { kind: 'mode'; on: boolean }
   | { kind: 'look'; of: number };
@@ -36,7 +36,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('edit' as const), of, from: at, to: at, byte: fc.option(byte) }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('slice' as const), of, from: at, to: at }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('lay' as const), of, source: of, at }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('lay' as const), of, source: of, at, skip: fc.nat(40) }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('sum' as const), of, lo: at, hi: fc.option(at) }) },
   fc.record({ kind: fc.constant('mode' as const), on: fc.boolean() }),
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('look' as const), of }) },
@@ -102,9 +105,10 @@ function apply(pairs: Pair[], s: Step): void {
     case 'lay': {
       const source = pairs[s.source % pairs.length]!;
       const from = clip(s.at, n);
-      if (source.plain.length > n - from) return;
-      next.splice(from, source.plain.length, ...source.plain);
-      pairs.push({ value: value.splice(from, source.value), plain: next });
+      const skip = clip(s.skip, source.plain.length);
+      const part = source.plain.slice(skip, skip + n - from);
+      next.splice(from, part.length, ...part);
+      pairs.push({ value: value.splice(from, source.value, skip, skip + part.length), plain: next });
       break;
     }
     case 'sum': {
@@ -224,6 +228,12 @@ describe('values that take a buffer over', () => {
     );
     expect(asked).toEqual(['c']);
     expect(value.putU16(0x7c, 0).u16(0x82)).toBe(0x1234);
+  });
+
+  it('a part of a value is laid over another, and no more than it has', () => {
+    const value = Bytes.fromText('hello world');
+    expect(value.splice(6, Bytes.fromText('a worms b'), 2, 7).toText()).toBe('hello worms');
+    expect(() => value.splice(0, Bytes.fromText('worms'), 2, 7)).toThrow(RangeError);
   });
 
   it('ranges compare without copies', () => {

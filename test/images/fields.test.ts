@@ -6,8 +6,8 @@ import { refereed } from '../support/referee.ts';
 
 refereed('no field that e2fsck objects to is passed', ['e2fsck'], () => {
   const [plain, journal] = ownBases();
-  const found = [...breakFields(plain!, 31), ...breakFields(journal!, 67, 5)];
-  expect(found.length).toBeGreaterThan(250);
-  expect(found.filter(({ theirs }) => theirs).length).toBeGreaterThan(100);
+  const found = [...breakFields(plain!, 61), ...breakFields(journal!, 131, 5)];
+  expect(found.length).toBeGreaterThan(125);
+  expect(found.filter(({ theirs }) => theirs).length).toBeGreaterThan(50);
   expect(found.filter(({ theirs, ours }) => theirs && !ours)).toEqual([]);
 });

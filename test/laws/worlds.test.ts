@@ -7,10 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { runSession } from '../../src/scenario/run.ts';
 import { startSession } from '../../src/scenario/session.ts';
 import { CASES } from '../support/scenarios.ts';
-import { WORLD_CASES, worldsAgree } from '../support/worlds.ts';
+import { worldsAgree } from '../support/worlds.ts';
 
 describe('the two worlds', () => {
-  it.each(WORLD_CASES)('agree after every step: $label', (each) => worldsAgree(each, [0, 1]));
+  it.each(CASES)('agree after every step: $label', (each) => worldsAgree(each, [0, 1]));
 
   it('the same schedule gives the same trace', () => {
     for (const { scenario, image, design, mount } of CASES.slice(0, 12)) {

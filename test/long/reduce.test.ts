@@ -3,9 +3,6 @@ import { expect, it } from 'vitest';
 import { foundReduced, foundWhole } from '../support/reduced.ts';
 import { CASES, OTHER_CASES } from '../support/scenarios.ts';
 
-/** Hundreds of dirty blocks that every step of the flusher touches: what steps have in common takes 20 GiB to note. */
-const LARGE = /^low-space-/;
-
-it.each([...CASES, ...OTHER_CASES].filter(({ label }) => !LARGE.test(label)))('$label', (each) => {
+it.each([...CASES, ...OTHER_CASES])('$label', (each) => {
   expect(foundReduced(each)).toEqual(foundWhole(each));
 });

@@ -1,5 +1,6 @@
 /** The law of test/laws/worlds.test.ts on more mixtures. */
 import { it } from 'vitest';
-import { WORLD_CASES, worldsAgree } from '../support/worlds.ts';
+import { CASES } from '../support/scenarios.ts';
+import { worldsAgree } from '../support/worlds.ts';
 
-it.each(WORLD_CASES)('agree after every step: $label', (each) => worldsAgree(each, [2, 3]));
+it.each(CASES)('agree after every step: $label', (each) => worldsAgree(each, [2, 3]));

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { flatKernel, recordingKernel, startSession } from '../../src/scenario/session.ts';
 import { Machine } from '../../src/sched/machine.ts';
 import { normalize } from '../../src/state/recording.ts';
-import { CASES, type Case } from './scenarios.ts';
+import type { Case } from './scenarios.ts';
 
 /** A small generator of our own: the same numbers on every machine. */
 const mixer = (seed: number) => {
@@ -15,12 +15,6 @@ const mixer = (seed: number) => {
     return (x >>> 0) % below;
   };
 };
-
-/** Three hundred dirty blocks, each step of them drafted and frozen: minutes, for pages like any other. */
-const SLOW = /^low-space-/;
-
-/** The cases that the law is asked of. */
-export const WORLD_CASES = CASES.filter(({ label }) => !SLOW.test(label));
 
 /** @param seeds  0 runs the lanes one after another */
 export function worldsAgree({ scenario, image, design, mount }: Case, seeds: readonly number[]): void {
