@@ -103,6 +103,7 @@ describe('diff', () => {
     file.writeSync('XY', 59);
     const diff = lab.diff(before);
     expect(lines(diff)).toEqual([
+      'inode 12 dirtyInode: false → true',
       'inode 12 syncTx: 0 → 2',
       'raw 12 data 0x0063 iBlock: 61 → 58',
       expect.stringMatching(/^raw 12 data 0x007c checksumLo: /),
