@@ -203,6 +203,10 @@ class Mounted:
             )
             self.device = os.open(name, os.O_RDONLY)
             self.root = os.open(self.point, os.O_RDONLY | os.O_DIRECTORY | os.O_NOATIME)
+            # A first search passes over groups whose bitmap is not in memory. A thread reads them within 5 s of a mount;
+            # to look at them is to read them now.
+            with open(f"/proc/fs/ext4/{os.path.basename(name)}/mb_groups", "rb") as groups:
+                groups.read()
         except OSError as problem:
             raise Refused(f"mount -o {','.join(self.options)}: {os.strerror(problem.errno)}") from None
         finally:
