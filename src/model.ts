@@ -65,7 +65,7 @@ export function modelDeath(k: Kernel, ino: number): void {
     ghost.floorSize = 0;
     ghost.nameless = false;
   }
-  ghost.live = ghost.promised = false;
+  ghost.live = ghost.promised = ghost.beyond = false;
   ghost.size = ghost.promisedSize = ghost.growTo = 0;
   for (const index of k.world.secondKeys('ghostPage', ino)) {
     const page = k.ghostPage(ino, index);
@@ -101,6 +101,7 @@ export function modelStore(k: Kernel, ino: number, pos: number, data: Bytes): vo
   if (growTo <= size || past.length === 0) return;
   const page = k.ghostPage(ino, Math.floor(pos / PAGE_SIZE));
   page.beyond = [...(page.beyond ?? []), [(pos % PAGE_SIZE) + inside, past]];
+  k.ghost(ino).beyond = true;
 }
 
 /** A call begins that may make the file end at `end`: what is stored past its end from here on is stored beside it. */
@@ -108,7 +109,8 @@ export function modelExtend(k: Kernel, ino: number, end: number): void {
   const ghost = k.ghost(ino);
   if (!ghost.live) return;
   forgetBeyond(k, ino);
-  ghost.growTo = end > ghost.size ? end : 0;
+  const growTo = end > ghost.size ? end : 0;
+  if (ghost.growTo !== growTo) ghost.growTo = growTo;
 }
 
 /** i_size grows to `size`. */
@@ -116,7 +118,8 @@ export function modelGrow(k: Kernel, ino: number, size: number): void {
   const ghost = k.ghost(ino);
   if (!ghost.live || size <= ghost.size) return;
   setSize(k, ino, size);
-  if (ghost.growTo === 0) return;
+  if (size >= ghost.growTo && ghost.growTo > 0) ghost.growTo = 0;
+  if (!ghost.beyond) return;
   for (const index of k.world.secondKeys('ghostPage', ino)) {
     for (const [at, data] of k.ghostPage(ino, index).beyond ?? []) {
       const bytes = data.slice(0, Math.min(data.length, Math.max(0, size - index * PAGE_SIZE - at)));
@@ -125,7 +128,6 @@ export function modelGrow(k: Kernel, ino: number, size: number): void {
         modelWrite(k, ino, index * PAGE_SIZE + at, bytes);
     }
   }
-  if (size >= ghost.growTo) ghost.growTo = 0;
 }
 
 /** The kernel zeroes bytes [from, to) of one page behind the old end: what was stored there beside the call is gone. */
@@ -141,6 +143,9 @@ function forgetBeyond(
   from = 0,
   to = Number.POSITIVE_INFINITY,
 ): (readonly [at: number, data: Bytes])[] {
+  const ghost = k.ghost(ino);
+  if (!ghost.beyond) return [];
+  ghost.beyond = false;
   return k.world.secondKeys('ghostPage', ino).flatMap((index) => {
     const page = k.ghostPage(ino, index);
     if (page.beyond === null) return [];
@@ -148,6 +153,7 @@ function forgetBeyond(
     const outside = page.beyond.filter(([at, { length }]) => start + at >= to || start + at + length <= from);
     const inside = page.beyond.filter((each) => !outside.includes(each));
     page.beyond = outside.length === 0 ? null : outside;
+    if (outside.length > 0) ghost.beyond = true;
     return inside.map(([at, data]) => [start + at, data] as const);
   });
 }

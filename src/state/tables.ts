@@ -374,6 +374,8 @@ export const TABLES = {
     formers: value<readonly FormerFile[]>(),
     /** A call is under way that makes the file this long; not larger than `size`: none is. */
     growTo: u53,
+    /** Some page has stores in `beyond`. */
+    beyond: bool,
   }),
 
   /** Content of the model, by page. Keys: inode number, page index. */
