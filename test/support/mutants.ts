@@ -18,6 +18,7 @@
  */
 import type { Design } from '../../src/designs/design.ts';
 import { type Exhausted, exhaustive } from '../../src/explore/exhaustive.ts';
+import { livelock } from '../../src/explore/livelock.ts';
 import { lockOrderOf } from '../../src/explore/lockOrder.ts';
 import { NO_DEADLOCK } from '../../src/explore/subject.ts';
 import { Walk } from '../../src/explore/walk.ts';
@@ -223,20 +224,25 @@ export interface Baseline {
   readonly lockOrder: LockOrderData;
 }
 
-function search(
-  each: Case,
-  what: Between,
-  broken: readonly string[] | null,
-  limit: number,
-): Exhausted & { readonly lockOrder: LockOrderData } {
+interface Searched extends Exhausted {
+  readonly lockOrder: LockOrderData;
+  /** From some state no schedule comes to an end. */
+  readonly spins: boolean;
+}
+
+function search(each: Case, what: Between, broken: readonly string[] | null, limit: number): Searched {
   const { k, world, specs } = startSession(each.scenario, each.image, each.design, each.mount);
   const invariants = INVARIANTS.filter(({ id }) => broken === null || !broken.includes(id));
   const subject = { k, world, specs: withBetween(specs, what), invariants };
   const walk = new Walk(subject);
   walk.lockdep = true;
   const stopAtFirst = broken !== null && !broken.includes(NO_DEADLOCK);
-  const result = exhaustive(subject, { graph: false, budget: limit, stopAtFirst }, walk);
-  return { ...result, lockOrder: lockOrderOf(walk.automaton) };
+  const options = { budget: limit, stopAtFirst };
+  const result = exhaustive(subject, { ...options, graph: false }, walk);
+  const lockOrder = lockOrderOf(walk.automaton);
+  const isLoop = result.complete && result.schedules === null;
+  const { graph } = isLoop ? exhaustive(subject, { ...options, graph: true }, walk) : result;
+  return { ...result, lockOrder, spins: graph !== null && livelock(walk, graph) !== null };
 }
 
 /** What lockdep reports of these, by the classes on the cycle or what else it says. */
@@ -290,7 +296,8 @@ export function fateOf(
       const result = search(each, mutated(mutation), broken, 40 * states + 100_000);
       const news = result.found.find(({ invariant }) => !broken.includes(invariant));
       if (news !== undefined) return { fate: 'caught', by: news.invariant, in: name };
-      if (result.endless !== null || !result.complete) return { fate: 'caught', by: 'never ends', in: name };
+      if (result.endless !== null || result.spins || !result.complete)
+        return { fate: 'caught', by: 'never ends', in: name };
       if (mutation.kind === 'swap' && orders.length > 0) {
         const report = [...reports([...orders, result.lockOrder])].find((each) => !known.has(each));
         if (report !== undefined) return { fate: 'caught', by: 'lockdep', in: name };

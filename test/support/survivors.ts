@@ -9,6 +9,31 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     /^swap 'ext4_mark_inode_dirty', unlock folio lock/,
     'the handle is open still: nothing reaches the log in between',
   ],
+  [
+    /s_umount_key in freeze_super$/,
+    'the sync of the freeze waits for I_SYNC of an inode that a shrinker writes, which is dirty until it is written',
+  ],
+  [
+    /^swap .*'(block outside the range|fill around the range)'.* in block_page_mkwrite$/,
+    'the lock of the folio is held, or nobody else looks at these buffers',
+  ],
+  [
+    /(folio lock|'zero past i_size', unlock folio lock) in ext4_buffered_write_iter$/,
+    'zeroing is one step; a store beside it comes before or after it either way',
+  ],
+  [
+    /'_ext4_get_block: inline\?' = true in ext4_get_block$/,
+    'the page was zeroed past i_size one step before, and what was stored there is dirty',
+  ],
+  [/'still unmapped\?' = false in ext4_block_zero/, 'zeros are written over the zeros of a hole'],
+  [
+    /^drop folio lock in dirty the inline folio$/,
+    'the PTE is dirty with the store, and the unmount writes it; mutants are not tried with power failures',
+  ],
+  [
+    /i_mutex_key in handle_truncate$/,
+    'code of every design, caught by coherence, which this one breaks beside O_TRUNC anyway',
+  ],
   [/^swap unlock /, 'the lock is held one step longer'],
   [/^swap 'jbd2_journal_stop', /, 'the handle is held one step longer'],
   [
@@ -79,7 +104,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     'i_size, looked at again under the folio lock, keeps out what is cut off; a hole has no such guard, and there the lock is missed',
   ],
   [
-    /^drop folio lock in invalidate_inode_pages2_range$/,
+    /^(drop|swap 'mapping_evict_folio', unlock) folio lock in (invalidate_inode_pages2_range|filemap_write_and_wait_range)$/,
     'code of every design, caught under page-cache-convert and decision-pinning; here two direct writes drop the same clean page, and beside a store the search is too large or nothing tells',
   ],
   [/folio lock in truncate_inode_pages$/, 'an inode that is evicted has no users'],
