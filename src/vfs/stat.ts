@@ -8,6 +8,7 @@ import { GOOD_OLD_INODE_SIZE, isDir, isReg } from '../inode/layout.ts';
 import { hasFlag, hasInlineData, iData } from '../inode/update.ts';
 import type { Kernel } from '../kernel.ts';
 import { iDataSem, locked } from '../locks/lock.ts';
+import { blocksOfPage } from '../pagecache/folio.ts';
 import { BH } from '../state/tables.ts';
 import type { Op } from '../task.ts';
 import { step } from '../task.ts';
@@ -150,6 +151,18 @@ export function* seek(k: Kernel, ino: number, whence: 'data' | 'hole', offset: n
       if (!folio.present || folio.uptodate) return folio.present;
       return k.blocksPerPage > 1 && (k.fbuf(ino, lblk).state & BH.uptodate) !== 0;
     };
+    // A search for data in an unwritten run that finds some behind it, in the same page, ends where the run does.
+    const endsBeforeData = (lblk: number): boolean => {
+      const [found, next] = [lookupBlock(k, ino, lblk), lookupBlock(k, ino, lblk + 1)];
+      if (isErr(found) || isErr(next) || found.state !== 'unwritten') return false;
+      if (next.state === 'unwritten' && next.block === found.block + 1) return false;
+      const index = Math.floor(lblk / k.blocksPerPage);
+      const folio = k.folio(ino, index);
+      if (!folio.present || folio.uptodate || !folio.buffers) return false;
+      return blocksOfPage(k, index).some(
+        (each) => each > lblk && (k.fbuf(ino, each).state & BH.uptodate) !== 0,
+      );
+    };
     const blocks = mappedBlocks(k, ino);
     const stop = Math.ceil(size / k.blockSize);
     const candidates =
@@ -157,6 +170,7 @@ export function* seek(k: Kernel, ino: number, whence: 'data' | 'hole', offset: n
     for (const lblk of candidates) {
       if (lblk >= stop || (lblk + 1) * k.blockSize <= offset) continue;
       if (isData(lblk) === (whence === 'data')) return Math.max(offset, lblk * k.blockSize);
+      if (whence === 'data' && endsBeforeData(lblk)) return (lblk + 1) * k.blockSize;
     }
     return whence === 'data' ? err('ENXIO') : size;
   });

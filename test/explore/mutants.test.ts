@@ -33,7 +33,6 @@ describe('mutants', () => {
     ['store-beside-punch delalloc', lock('mapping.invalidate_lock', 'filemap_fault')],
     ['store-beside-punch delalloc', lock('mapping.invalidate_lock', 'vfs_fallocate')],
     ['writepages-beside-truncate-to-zero delalloc', lock('folio lock', 'truncate_pagecache')],
-    ['freeze-beside-shrinker delalloc', lock('&type->s_umount_key', 'freeze_super')],
     ['two-direct-writes-in-one-block delalloc', lock('&sb->s_type->i_mutex_key', 'ext4_dio_write_iter')],
     ['append-behind-a-hole delalloc', question('i_disksize?', false, 'mpage_map_and_submit_extent')],
   ])('%s: $what in $frame is missed', (label, mutation) => {
