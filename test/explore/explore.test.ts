@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countText, explore, reachText, verdictText } from '../../src/explore/explore.ts';
 import { formatSchedule } from '../../src/explore/schedule.ts';
-import { folioLock, lock, tryLock, unlock } from '../../src/locks/lock.ts';
+import { folioLock, iRwsem, lock, sWritepagesRwsem, tryLock, unlock } from '../../src/locks/lock.ts';
 import { Machine } from '../../src/sched/machine.ts';
 import { AGAIN, loop, step } from '../../src/task.ts';
 import { invariant, type Program, specsOf, toy, toyKernel } from './toy.ts';
@@ -148,6 +148,22 @@ describe('a task that spins', () => {
       endless: "CPU1 at 'try folio_lock(12:1)'",
       reach: { complete: true },
     });
+  });
+
+  test('and leaks a lock in every turn has an order of locks all the same', () => {
+    const leaks: Program = function* (k) {
+      yield* loop(k, 'turn', function* () {
+        yield* lock(k, iRwsem(12), 'shared');
+        yield* lock(k, sWritepagesRwsem);
+        yield* unlock(k, sWritepagesRwsem);
+        const got = yield* tryLock(k, folioLock(12, 1));
+        return got || AGAIN;
+      });
+    };
+    const { lockOrder } = explore(toy([holder(true), leaks]), { lockdep: true });
+    expect(lockOrder!.edges.map(({ from, to }) => `${from} > ${to}`)).toContain(
+      '&sb->s_type->i_mutex_key > &sbi->s_writepages_rwsem',
+    );
   });
 
   test('comes round in the machine', () => {
