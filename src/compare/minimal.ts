@@ -91,8 +91,9 @@ function* without(lines: readonly Line[]): Generator<readonly Line[]> {
 
 /** The scenario as a file, for one mount and without verdicts. */
 export function scenarioFile(scenario: Scenario, mount: readonly MountOption[]): ScenarioFile {
-  const { name, question, freeBlocks, setup, lanes, after } = scenario;
+  const { name, question, freeBlocks, dirtyLimit, setup, lanes, after } = scenario;
   const texts = (lines: readonly Line[]): string[] => lines.map(({ text }) => text);
+  const hasFlusher = lanes.some(({ lines }) => lines.some(({ command }) => command.verb === '@flusher'));
   const processes = new Map<number, string[]>();
   for (const lane of lanes)
     if (lane.mm !== undefined) processes.set(lane.mm, [...(processes.get(lane.mm) ?? []), lane.name]);
@@ -102,6 +103,7 @@ export function scenarioFile(scenario: Scenario, mount: readonly MountOption[]):
     image: structuredClone(scenario.image) as ScenarioFile['image'],
     mount: [...mount],
     ...(freeBlocks === null ? {} : { freeBlocks }),
+    ...(dirtyLimit === null || !hasFlusher ? {} : { dirtyLimit }),
     ...(setup.length === 0 ? {} : { setup: texts(setup) }),
     tasks: Object.fromEntries(lanes.map((lane) => [lane.name, texts(lane.lines)])),
     ...(processes.size === 0 ? {} : { threads: [...processes.values()] }),

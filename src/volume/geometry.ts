@@ -370,7 +370,9 @@ function readShape(sb: Bytes, features: Features, sizeBytes: number): Omit<Geome
   require(firstDataBlock ===
     (blockSize === 1024 && !bigalloc
       ? 1
-      : 0), 'firstDataBlock', 'wrong first data block for this block size', blockSize === 1024 ? '1' : '0');
+      : 0), 'firstDataBlock', 'wrong first data block for this block size', blockSize === 1024 && !bigalloc
+    ? '1'
+    : '0');
   if (blocksCount <= firstDataBlock) {
     throw badField('blocksCountLo', 'no blocks', `more than ${firstDataBlock}`, String(blocksCount));
   }

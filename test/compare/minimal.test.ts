@@ -27,6 +27,18 @@ describe('a minimal scenario', () => {
     );
   });
 
+  it('is written with all that its run depends on', () => {
+    const runOf = ({ setup, lanes, after, freeBlocks, dirtyLimit }: Scenario): unknown => {
+      const texts = (lines: Scenario['setup']): string[] => lines.map(({ text }) => text);
+      const tasks = lanes.map(({ name, lines, mm }) => [name, texts(lines), mm]);
+      return [texts(setup), tasks, texts(after), freeBlocks, dirtyLimit];
+    };
+    for (const { scenario, mount } of CASES) {
+      const read = readScenario(JSON.stringify(scenarioFile(scenario, mount)), scenario.file);
+      expect(runOf(read), scenario.name).toEqual(runOf(scenario));
+    }
+  });
+
   it('is a scenario file that fails in the same way', () => {
     const { scenario, image, design, mount } = caseOf('mmap-store-then-fsync nodelalloc mkwrite-convert');
     const least = minimalScenario(scenario, image, design, mount, 'durability');
