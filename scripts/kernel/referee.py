@@ -838,7 +838,7 @@ class Run:
         self.watch(c["path"])
         fd = self.observer(c["path"], self.fs.lstat(c["path"]))
         if fd is None:
-            return {"ret": 0}  # pages of directories and symlinks are not looked at
+            raise Refused(f"@writepages {c['path']}: neither a file nor a directory")
         checked(libc.sync_file_range(fd, 0, 0, WAIT_BEFORE | WRITE | WAIT_AFTER))
         return {"ret": 0}
 
@@ -910,7 +910,7 @@ class Run:
             raise Refused(f"@reclaim {c['path']}: a mapped page cannot be dropped from outside")
         fd = self.observer(c["path"], found)
         if fd is None:
-            return {"ret": 0}
+            raise Refused(f"@reclaim {c['path']}: neither a file nor a directory")
         inline = struct.unpack("<I", getflags(fd))[0] & EXT4_INLINE_DATA_FL
         clean = []
         for page in range(-(-found.st_size // PAGE)):

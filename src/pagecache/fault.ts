@@ -9,8 +9,8 @@
  * Locks: mmap_lock shared around a fault ▸ invalidate_lock shared ▸ folio lock. The store itself holds nothing: it
  * may come after a truncate or a write-protect, and then it faults again.
  *
- * Not modelled: per-VMA locks (they behave as mmap_lock shared here), huge pages, swap; a thread that unmaps what another
- * thread of its process has mapped: each has mappings of its own.
+ * Not modelled: per-VMA locks (they behave as mmap_lock shared here), pages mapped around a read fault, huge pages, swap; a
+ * thread that unmaps what another thread of its process has mapped: each has mappings of its own.
  */
 import type { Bytes } from '../bytes/bytes.ts';
 import { isErr } from '../errno.ts';

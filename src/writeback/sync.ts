@@ -7,6 +7,7 @@ import { flushDevice } from '../device/medium.ts';
 import { isErr, type Result } from '../errno.ts';
 import type { WritebackControl } from '../hooks.ts';
 import { mayJournalData } from '../inode/journalMode.ts';
+import { isReg } from '../inode/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { iSync, lock, unlock } from '../locks/lock.ts';
 import { mappingTagged } from '../pagecache/folio.ts';
@@ -71,7 +72,7 @@ export function* syncInodes(
  * @param start     first byte that is written
  * @param end       past the last
  * @returns         EIO
- * @source          fs/ext4/fsync.c ext4_sync_file, ext4_sync_parent
+ * @source          fs/ext4/fsync.c ext4_sync_file, ext4_fsync_journal (directories commit whatever runs), ext4_sync_parent
  */
 export function* syncFile(
   k: Kernel,
@@ -80,12 +81,17 @@ export function* syncFile(
   start = 0,
   end: number = WHOLE_FILE,
 ): Op<Result<void>> {
-  const stop = yield* step(k, 'ASSERT(no current handle)', () =>
-    k.bugOn('sync-file-with-handle', hasHandle(k)),
-  );
+  const { stop, regular } = yield* step(k, 'ASSERT(no current handle)', () => ({
+    stop: k.bugOn('sync-file-with-handle', hasHandle(k)),
+    regular: isReg(k.inode(ino).mode),
+  }));
   if (stop) return;
   const ret = yield* call(k, 'file_write_and_wait_range', () => writeAndWait(k, ino, start, end));
   if (isErr(ret)) return ret;
+  if (k.hasJournal && !regular) {
+    yield* call(k, 'ext4_force_commit', () => commit(k));
+    return;
+  }
   if (k.hasJournal) {
     const flushes =
       k.powerFails &&
