@@ -28,6 +28,7 @@ import { evict, inUse } from './evict.ts';
 import { thawAtOnce } from './freeze.ts';
 import { mediumMismatch, modelRecover } from './mediumFile.ts';
 import { igetInode } from './namei.ts';
+import { isClean } from './reclaim.ts';
 import { truncate } from './truncate.ts';
 import { unmountedComplaint } from './unmounted.ts';
 
@@ -226,10 +227,8 @@ export function* dropCaches(k: Kernel): Op<void> {
         if (locked || folio.dirty || folio.writeback || folioMapping(k, ino, index).mapped) continue;
         if (k.hooks.releaseFolio(k, ino, index)) removeFolio(k, ino, index);
       }
-      const inode = k.inode(ino);
-      const clean =
-        !inode.dirtyPages && !inode.dirtyInode && k.folioIndexes(ino).length === 0 && inode.reserved === 0;
-      if (clean && ino !== RESERVED_INO.root && !inUse(k, ino) && !inode.unlinked) forget(k, ino);
+      const clean = isClean(k, ino) && k.folioIndexes(ino).length === 0;
+      if (clean && ino !== RESERVED_INO.root && !inUse(k, ino) && !k.inode(ino).unlinked) forget(k, ino);
     }
     k.sb.xattrCache = null;
     for (const block of k.world.firstKeys('buf')) {

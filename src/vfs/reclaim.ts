@@ -73,7 +73,8 @@ function mayGo(k: Kernel, ino: number): boolean {
   return inCore && !unlinked && ino !== RESERVED_INO.root && !isDir(mode) && !inUse(k, ino);
 }
 
-function isClean(k: Kernel, ino: number): boolean {
+/** Has writeback nothing left to do for an inode? Inside a step. @source fs/inode.c inode_lru_isolate */
+export function isClean(k: Kernel, ino: number): boolean {
   const { dirtyPages, dirtyInode, inlineDirty, reserved } = k.inode(ino);
   return !dirtyPages && !dirtyInode && !inlineDirty && reserved === 0 && !mappingTagged(k, ino, 'tagDirty');
 }
